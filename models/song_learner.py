@@ -89,6 +89,7 @@ class SongLearner:
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
         self._halved = 0  # how often all listeners were, so that many are passed over
         self._gave_way = self._added = 0  # listeners and songs, since it is that
+        self._others = False  # whether who is held may be others than those who clicked last
         tried = min(TRIED, max_listeners)
         self._trials = [_Trial(tried) for _ in range(TRIALS)]
         self._tried_on = tried / max_listeners  # of the listeners of each share
@@ -112,7 +113,7 @@ class SongLearner:
         share = self._share
         for listener, song, artists in plays:
             place = _place(listener)
-            self._try(place, listener, song)
+            self._try(place, song)
             if place >= share:
                 continue
             number = self._number(song, artists)
@@ -132,11 +133,13 @@ class SongLearner:
             self.plays -= len(self._played.popitem(last=False)[1])
             self._gave_way += 1
         if self._gave_way >= self.max_listeners:
+            self._others = self._halved > 0  # all who are held have come since
             if self._added < STAY * self._gave_way and self._best() > self._halved:
                 self._pass_over_half()
             self._gave_way = self._added = 0
         if self._best() < self._halved:
             self._halved -= 1
+            self._gave_way = self._added = 0
         self._keep_within_bounds()
 
     def know(self, songs: Mapping[str, Sequence[str]]) -> None:
@@ -148,11 +151,11 @@ class SongLearner:
             self._number(song, artists)
 
     def beyond(self, sampled: Sampled) -> list[Hashable]:
-        """Return whose songs are held and who are not in a sample; nobody while none are passed over.
+        """Return whose songs are held and who are not in a sample; nobody where none were passed over lately.
 
         A sample of who clicked last has few of those who are not passed over.
         """
-        if not self._halved:
+        if not self._others:
             return []
         there = set(sampled.listeners)
         return [listener for listener in self._played if listener not in there]
@@ -213,12 +216,12 @@ class SongLearner:
         """Of all listeners, those who are not passed over: whose place is below it."""
         return 0.5**self._halved
 
-    def _try(self, place: float, listener: Hashable, song: str) -> None:
+    def _try(self, place: float, song: str) -> None:
         share = self._tried_on
         for trial in self._trials:
             if place >= share:
                 return
-            trial.learn(listener, song)
+            trial.learn(place, song)
             share /= 2
 
     def _best(self) -> int:
@@ -229,6 +232,7 @@ class SongLearner:
 
     def _pass_over_half(self) -> None:
         self._halved += 1
+        self._others = True
         for listener in [each for each in self._played if _place(each) >= self._share]:
             self.plays -= len(self._played.pop(listener))
 
@@ -269,16 +273,19 @@ class SongLearner:
 
 
 class _Trial:
-    """How many songs would be held of a share of all listeners."""
+    """How many songs would be held of a share of all listeners.
+
+    Their places stand for them: of a small share nobody gives way, and no id is to stay for that long.
+    """
 
     def __init__(self, max_listeners: int) -> None:
         self.plays = 0
         self._max_listeners = max_listeners
-        self._played: OrderedDict[Hashable, set[str]] = OrderedDict()
+        self._played: OrderedDict[float, set[str]] = OrderedDict()
 
-    def learn(self, listener: Hashable, song: str) -> None:
-        theirs = self._played.setdefault(listener, set())
-        self._played.move_to_end(listener)
+    def learn(self, place: float, song: str) -> None:
+        theirs = self._played.setdefault(place, set())
+        self._played.move_to_end(place)
         if song not in theirs and len(theirs) < SONGS:
             theirs.add(song)
             self.plays += 1

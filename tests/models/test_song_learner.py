@@ -177,6 +177,35 @@ def test_who_was_passed_over_is_learned_from_again_once_fewer_come() -> None:
     assert len(regulars_with_many_songs(learner)) == REGULARS
 
 
+def test_those_who_are_held_are_learned_from_as_soon_as_others_are_passed_over() -> None:
+    learner = SongLearner(max_listeners=100)
+    hour = iter(plays for day in range(100) for plays in day_of(day, visitors=200))
+    while learner._share == 1:
+        learner.learn_many(next(hour))
+    assert set(learner.beyond(replace(SAMPLED, listeners=()))) == set(learner._played)
+
+
+def test_what_other_shares_would_hold_is_tried_without_ids() -> None:
+    learner = SongLearner(max_listeners=100)
+    learner.learn_many(PLAYS)
+    assert {type(one) for trial in learner._trials for one in trial._played} == {float}
+
+
+def test_those_who_are_held_are_learned_from_until_all_others_have_come_since_none_are_passed_over() -> None:
+    learner = SongLearner(max_listeners=100)
+    for day in range(10):
+        for plays in day_of(day, visitors=200):
+            learner.learn_many(plays)
+    hour = iter(plays for day in range(10, 100) for plays in day_of(day, visitors=0))
+    while learner._share < 1:
+        learner.learn_many(next(hour))
+    nobody = replace(SAMPLED, listeners=())
+    assert set(learner.beyond(nobody)) == set(learner._played)
+    learner.learn_many(Play(f"new {n}", f"s{song}", ["a"]) for n in range(300) for song in range(20))
+    assert learner._share == 1
+    assert learner.beyond(nobody) == []
+
+
 def test_those_whose_songs_are_held_are_learned_from_though_the_sample_has_others() -> None:
     learner = SongLearner(max_listeners=30)
     for at in range(4):  # each comes four times
