@@ -204,7 +204,8 @@ class Listener:
     click has said it. `activity` is what they did day by day; None where that is not recorded. `joined` are
     the tags (`tag_of`) of ids that are part of this listener. A listener who is part of another is not there,
     and `into` names the other. `aliased` remembers, by alias, which part of `affinities` was stored under it
-    before it was one (`models.aliases`).
+    before it was one (`models.aliases`). `unrecorded`: until when what they did was not recorded, in Unix
+    seconds (`models.traits.activity.Activities`).
     """
 
     user_id: str
@@ -228,6 +229,7 @@ class Listener:
     joined: frozenset[str] = frozenset()
     into: str = ""
     aliased: dict[str, Aliased] = field(default_factory=dict)
+    unrecorded: float = float("-inf")
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ class Merger:
         if forward is None or forward.done:
             return
         root = await self._joined(user_id, now)
+        if parts and parts.listener.unrecorded > 0:
+            await self._stores.listeners.note_unrecorded(root, parts.listener.unrecorded)
         await self._stores.merged_lately.announce(user_id, root)
         await self._stores.opted_out.join(user_id, root)
         await self._stores.told.join(user_id, root, forward.token)

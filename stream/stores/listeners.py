@@ -236,6 +236,12 @@ class Listeners:
         found = await self.ask(self._named, [keys.user], user_ids, "", *names)
         return [[(value or b"").decode() for value in values] for values in found]
 
+    async def note_unrecorded(self, user_id: str, until: float) -> None:
+        """Note until when what a listener did was not recorded, where that is not known, or less long."""
+        ((state, noted),) = await self.fields([user_id], ["state", "unrecorded"])
+        if state and until > float(noted or "-inf"):
+            await self.redis.hset(keys.user(user_id), "unrecorded", repr(until))
+
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
         found = await self.ask(self._named, [keys.user], user_ids, "", "state", "clicks", "last_seen")
@@ -274,14 +280,19 @@ class Listeners:
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
     async def activities(self, user_ids: Sequence[str]) -> Activities:
-        """Read what listeners did day by day; nothing of who is not there, and of bots."""
+        """Read what listeners did day by day; nothing of who is not there, and of bots.
+
+        Nor of days that are over since before something was not recorded: late clicks alone are there.
+        """
         answers = await self.ask(self._activities, (keys.user, keys.user_activity), user_ids)
         held = [activity_codec.unpack(packed) for packed, *_ in answers]
         counts = [len(each.days) for each in held]
         days = np.concatenate([np.zeros(0, dtype=DAY), *(each.days for each in held)])
         seen = np.array([[float(at or "nan") for at in each[1:]] for each in answers]).reshape(-1, 3)
+        owner = np.repeat(np.arange(len(held)), counts)
+        known = ~(days["day"] < seen[owner, 2] // 86_400)  # all of them where it is NaN
         return Activities(
-            ActiveDays(len(held), np.repeat(np.arange(len(held)), counts), days),
+            ActiveDays(len(held), owner[known], days[known]),
             seen[:, 0],
             seen[:, 1],
             np.array([each.hours for each in held], dtype=np.float64).reshape(-1, HOURS),
@@ -351,6 +362,7 @@ def _listener(
         frozenset(name[2:].decode() for name in fields if name.startswith(b"m:")),
         "",
         {name[2:].decode(): _aliased(held) for name, held in fields.items() if name.startswith(b"a:")},
+        float(fields.get(b"unrecorded", "-inf")),
     )
 
 

@@ -125,6 +125,18 @@ async def test_until_when_a_listener_was_not_recorded_is_known_once_they_are(
     np.testing.assert_array_equal(found, [NOW - 100, np.nan])
 
 
+async def test_a_late_click_of_a_day_that_was_not_recorded_is_no_record_of_that_day(
+    settings: Settings, log: KafkaLog
+) -> None:
+    ingested(
+        settings.model_copy(update={"record_activity": False}), log, click("u", "ana", at=NOW - 3 * 86_400)
+    )
+    ingested(settings, log, click("u", "ana"), click("u", "ana", at=NOW - 20 * 86_400), click("v", "ana"))
+    found = await activities_of(settings, "u", "v")
+    assert found.active.owner.tolist() == [0, 1]
+    assert found.active.days["day"].tolist() == [NOW // 86_400] * 2
+
+
 def test_what_is_recorded_of_who_clicks_is_erased_once_it_is_turned_off(
     settings: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:

@@ -228,6 +228,21 @@ async def test_that_an_id_is_in_no_stage_any_more_is_said_and_of_the_listener_no
     assert await process.stores.traits.holding(["a", "b"]) == {"a": set(), "b": {"new"}}
 
 
+async def test_of_a_listener_it_is_known_that_what_an_id_of_theirs_did_was_not_recorded(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 3), *clicks_of("b", 1, 3))
+    found = []
+    for until in (NOW - 100, NOW - 200):
+        await redis.hset(keys.user("a"), "unrecorded", until)
+        await process.merge("a", "b")
+        found.append((await process.of("b")).unrecorded)
+        await process.undo("a")
+        await process.click(*clicks_of("a", 0, 1, first=3))
+    assert found == [NOW - 100] * 2
+
+
 async def test_a_death_before_any_round_trip_of_a_merge_is_mended(
     one_redis: AnyRedis, settings: Settings
 ) -> None:
