@@ -47,6 +47,7 @@ RENEW = 0.5  # seconds between two signs that it is not
 SLACK = 60.0  # seconds by which clocks may differ
 AT_ONCE = 5  # pages on their way
 WAVE_SECONDS = 900.0
+LATE = 0.5  # of the time between waves, by which the second may be late and still tell of usual delays
 TOGETHER = 16  # releases: so many plans are in memory at once
 STOPPED = "stopped"
 TOO_OLD = "published too long ago"
@@ -330,7 +331,10 @@ class Emitter:
         if left.wave is None or not (due or left.wave.number > 1):
             return before, about
         response = await self._releases.response(left.asked.release.release_id)
-        if due and left.wave.number == 1:  # from this is learned how many of the clicks come so soon
+        on_time = now - left.next_wave_at <= LATE * self._wave_seconds  # else more have come than usually do
+        if (
+            due and on_time and left.wave.number == 1
+        ):  # from this is learned how many of the clicks come so soon
             about |= {"told_early": len(before.told), "clicked_early": response.of_all("clicked")}
         model = self._planner.habits.model
         between = max(self._wave_seconds, 1e-3)  # one may follow another at once

@@ -100,9 +100,9 @@ def state(desk: Desk, release_id: str) -> str | None:
     return found
 
 
-def let_the_next_go(desk: Desk, release_id: str) -> None:
+def let_the_next_go(desk: Desk, release_id: str, due: float = 1) -> None:
     """Its time has come."""
-    desk.db.hset(f"release:{{{release_id}}}", mapping={"till": 0, "next_wave_at": 1})
+    desk.db.hset(f"release:{{{release_id}}}", mapping={"till": 0, "next_wave_at": due})
     desk.db.zadd("releases:open", {release_id: 0})
 
 
@@ -161,6 +161,16 @@ def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
     assert second["c2"] > 0.9 * second.total()
     factors = json.loads(patient.db.hget("release:{r1}", "factors"))["2"]
     assert factors["c2"] > 2 * factors["c1"]
+
+
+def test_a_second_wave_that_goes_out_late_teaches_nothing_of_how_soon_clicks_come(patient: Desk) -> None:
+    with working(patient):
+        for name in ("in time", "late"):
+            first_wave(patient, name)
+            let_the_next_go(patient, name, due=time.time() if name == "in time" else 1)
+            wait_for(partial(second_is_out, patient, name), "the second wave")
+    assert patient.db.hget("release:{in time}", "told_early") == "200"
+    assert not patient.db.hexists("release:{late}", "told_early")
 
 
 def test_clicks_are_missed_on_pages_of_long_ago_and_not_on_those_of_a_moment_ago(patient: Desk) -> None:
