@@ -185,8 +185,8 @@ class ReleaseReport:
     policies
         Of an A/B test, the usual policy first; else none.
     clicks_until
-        Until when clicks still come, in Unix seconds, as of the last page so far; None: they are over, or
-        nobody is told.
+        Until when clicks still come, in Unix seconds, as of the last page so far or the next that is due;
+        None: they are over, or nobody is told.
     difference
         None: no A/B test, or too few sent by one of the policies to say (`models.click_rate.MIN_SENT`).
     cohorts
@@ -295,10 +295,16 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
 
 
 def clicks_until(about: Mapping[str, str], settings: Settings, now: float) -> float | None:
-    """Return until when clicks on a release come, of its hash; None: they are over, or nobody is told."""
+    """Return until when clicks on a release come, of its hash; None: they are over, or nobody is told.
+
+    It goes by the last page so far, or the next one that is due.
+    """
     last = number_of(about, "last_page_at")
     if last is None and int(about.get("audience", 0)):
         last = number_of(about, "planned_at")  # earlier versions do not say when their pages were made
+    if about.get("state") == State.PAUSED:  # the next pages come then, at the earliest
+        more = (number_of(about, field) for field in ("next_wave_at", "held_until"))
+        last = max(last or 0.0, *(at or 0.0 for at in more))
     if last is None:
         return None
     until = last + settings.played_within_seconds

@@ -226,6 +226,16 @@ def test_of_an_ab_test_whose_clicks_are_over_nothing_more_is_said(
     assert "still come" not in refrain.run("release", "show", "old").stdout
 
 
+def test_of_a_release_with_more_pages_to_come_clicks_come_as_of_the_next_of_them(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: put_ab_test(redis, {"half": NOW - DAY}))
+    more = {"state": "paused", "held_until": NOW + 3600, "next_wave_at": 0}
+    with_redis(lambda redis: redis.hset(keys.release("half"), mapping=more))
+    found = shown(refrain, "ab")
+    assert (found["still_clicked"], found["clicks_until"]) == (1, pytest.approx(NOW + 3600 + DAY))
+
+
 def test_of_a_release_of_an_earlier_version_clicks_come_as_of_its_plan(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

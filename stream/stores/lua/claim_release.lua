@@ -37,7 +37,8 @@ redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[3])
 if state == 'done' then  -- nothing is left of an answer that reached nobody
   redis.call('HDEL', KEYS[1], 'stopped_at', 'wave', 'wave_until', 'aimed', 'factors', 'next_wave_at', 'held_until',
-    'told_by_wave', 'told_early', 'clicked_early', 'ab_policy', 'told_by_policy', 'expected_ctr', 'random_ctr')
+    'told_by_wave', 'told_early', 'clicked_early', 'last_page_at', 'ab_policy', 'told_by_policy', 'expected_ctr',
+    'random_ctr')
 end
 redis.call('HSET', KEYS[1], 'state', 'new', 'event', ARGV[4], 'source', ARGV[5], 'offset', ARGV[6],
   'published_at', ARGV[7])
