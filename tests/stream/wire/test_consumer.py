@@ -84,10 +84,13 @@ async def test_a_consumer_that_stops_while_no_broker_answers_cancels_nobody(
         failed.set()
         raise NodeNotReadyError
 
-    consumer = Consumer(topics, auto_offset_reset="earliest", retry_backoff_ms=60_000)
+    consumer = Consumer(topics, auto_offset_reset="earliest")
     await consumer.start()
     consumer.assign([PLACE])
     await consumer.seek_to_beginning(PLACE)
+    monkeypatch.setattr(
+        consumer._fetcher, "_retry_backoff", 60.0
+    )  # not before: a first answer may be an error
     monkeypatch.setattr(consumer._client, "send", unanswered)
     await failed.wait()
     await consumer.stop()
