@@ -51,7 +51,7 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
     RefrainError
         Where a file, Kafka or Redis cannot be used.
     """
-    with session(loading.master) as spark, announced(settings) as ours:
+    with session(loading.master, computes=False) as spark, announced(settings) as ours:
         number = asyncio.run(before_load(settings, ours))
         begun = time.monotonic()
         try:

@@ -41,6 +41,10 @@ CONFIG = {
 STACK = "-Xss16m"
 """Of each thread: ALS sends tasks with all that came before, nested some thousand calls deep."""
 
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For a Java that hands packets from one Python to another and computes nothing: what it compiles well, and
+clears up beside others, it hardly comes to use. Of a cluster the executors are as they are set up."""
+
 LOG = Path(__file__).with_name("log4j2.xml")
 
 HERE = {
@@ -67,8 +71,13 @@ def check_installed() -> None:
 
 
 @contextmanager
-def session(master: str) -> Iterator[SparkSession]:
+def session(master: str, *, computes: bool = True) -> Iterator[SparkSession]:
     """Give a session, and stop it afterwards.
+
+    Parameters
+    ----------
+    computes
+        Whether Spark's Java does more than to hand on what Python makes.
 
     Raises
     ------
@@ -89,7 +98,11 @@ def session(master: str) -> Iterator[SparkSession]:
             os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
         level = "OFF" if here else "WARN"  # that no worker comes, Spark alone can say
         builder = SparkSession.builder.appName("refrain history").master(master)
-        for name, value in {**CONFIG, **_java(level), **(HERE if here else {})}.items():
+        for name, value in {
+            **CONFIG,
+            **_java(level, quick=here and not computes),
+            **(HERE if here else {}),
+        }.items():
             builder = builder.config(name, value)
         try:
             spark = builder.getOrCreate()
@@ -109,10 +122,11 @@ def session(master: str) -> Iterator[SparkSession]:
             spark.stop()
 
 
-def _java(level: str) -> dict[str, str]:
+def _java(level: str, *, quick: bool) -> dict[str, str]:
     """Return how Spark's Java is to run, at a level of its log."""
+    options = f"{STACK} {QUICK}" if quick else STACK
     log = f"-Dlog4j2.configurationFile={LOG} -Drefrain.spark.log={level}"
-    return {"spark.driver.extraJavaOptions": f"{STACK} {log}", "spark.executor.extraJavaOptions": STACK}
+    return {"spark.driver.extraJavaOptions": f"{options} {log}", "spark.executor.extraJavaOptions": options}
 
 
 def told(work: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:

@@ -63,7 +63,7 @@ def test_a_load_gives_a_sign_of_life_until_its_end_and_no_other_may_begin(
     settings: Settings, topics: Settings, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spark = Spark()
-    monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
+    monkeypatch.setattr("consumers.history.load.session", lambda *_, **__: nullcontext())
     monkeypatch.setattr("consumers.history.load.packets", lambda *_: spark)
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load, [], settings, Loading())
@@ -131,7 +131,7 @@ def test_an_ingester_that_waits_for_a_load_which_fails_waits_until_it_is_repeate
     caplog.set_level(logging.INFO)
     log.send("clicks", [CLICK])
     spark = Spark()
-    monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
+    monkeypatch.setattr("consumers.history.load.session", lambda *_, **__: nullcontext())
     monkeypatch.setattr("consumers.history.load.packets", lambda *_: spark)
     with ExitStack() as running:
 

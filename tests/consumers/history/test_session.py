@@ -74,6 +74,19 @@ def test_workers_here_need_no_name_of_this_machine(noted: Noted) -> None:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(
+    ("master", "computes", "quick"),
+    [("local[2]", False, True), ("local[2]", True, False), ("yarn", False, False)],
+)
+def test_java_compiles_quickly_on_this_machine_where_it_computes_nothing(
+    noted: Noted, master: str, computes: bool, quick: bool
+) -> None:
+    with session(master, computes=computes):
+        pass
+    assert ("TieredStopAtLevel=1" in noted.options["spark.driver.extraJavaOptions"]) is quick
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
     ("master", "level"), [("local[2]", "OFF"), ("spark://h:7077", "WARN"), ("yarn", "WARN")]
 )
 def test_spark_says_what_goes_wrong_where_only_it_can(noted: Noted, master: str, level: str) -> None:
