@@ -430,7 +430,7 @@ def test_of_listeners_with_more_clicks_than_memory_is_reckoned_with_the_latest_c
 ) -> None:
     monkeypatch.setattr("gc.set_threshold", lambda *_: None)
     monkeypatch.setattr("consumers.history.columns.MOST_OF_ONE", 5)
-    monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
+    monkeypatch.setattr("consumers.history.load.session", lambda *_, **__: nullcontext())
     first = [packed("-", "a", "-", "b"), packed("-", "-", "c", "a"), packed("a", "-", "-", since=UNTIL - 9)]
     second = [packed(*"xxxxxxxy", since=UNTIL - number) for number in (20, 10, 30)]
     monkeypatch.setattr("consumers.history.load.packets", lambda *_: Packets(first, second))
