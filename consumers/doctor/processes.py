@@ -82,13 +82,11 @@ async def check_here(redis: AnyRedis, kind: str) -> Check:
         return _waiting(kind, await load_state(redis), f" on {host}") or Check.wrong(
             kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"
         )
-    at_work = [name for name, state in ours.items() if starting_for(state) is None]
-    if not at_work:
-        found = (
-            f"not at work yet, has been starting for {ago(alive_among(ours, LoadState.NONE).starting[kind])}"
-        )
-        return Check.wrong(kind, found, STILL_STARTING)
-    return Check.fine(kind, f"runs: {', '.join(at_work)}")
+    starting = {name: seconds for name, state in ours.items() if (seconds := starting_for(state)) is not None}
+    if at_work := [name for name in ours if name not in starting]:
+        return Check.fine(kind, f"runs: {', '.join(at_work)}")
+    found = f"not at work yet, has been starting for {ago(max(starting.values()))}"
+    return Check.wrong(kind, found, STILL_STARTING)
 
 
 def check_processes(alive: Alive) -> Iterator[Check]:

@@ -25,15 +25,12 @@ from consumers.history.session import session, told
 from consumers.history.summary import LoadSummary
 from consumers.history.write import Writer, Written
 from stream.settings import Settings
+from stream.stores.history import UNTIL_REPEATED
 
 __all__ = ["load"]
 
 logger = logging.getLogger(__name__)
 
-WAITING = (
-    "`refrain ingest` and `refrain train` wait until the same files are loaded once more, or it is given up "
-    "(`refrain history abandon`)"
-)
 SAID = "said string"
 COUNTED = pa.schema([("said", pa.string())])
 
@@ -63,7 +60,9 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
             summary = LoadSummary(seconds=time.monotonic() - begun)
             asyncio.run(after_load(settings, number))
         except BaseException:
-            logger.warning("the load did not end: %s", WAITING)
+            logger.warning(
+                "the load did not end: `refrain ingest` and `refrain train` wait %s", UNTIL_REPEATED
+            )
             raise
     for row in said:
         _add(summary, json.loads(row.said))

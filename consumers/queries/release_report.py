@@ -254,7 +254,8 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     control_played = min(count("control_played"), response.control)
     song, planned_at = about.get("song_id", ""), number_of(about, "planned_at")
     plays_until = planned_at + settings.played_within_seconds if song and planned_at else None
-    known = song and response.control and count("audience") and time.time() >= (plays_until or 0.0)
+    now = time.time()
+    known = song and response.control and count("audience") and now >= (plays_until or 0.0)
     plays = uplift(count("played"), count("audience"), control_played, response.control)
     return ReleaseReport(
         release_id=release_id,
@@ -288,7 +289,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),
         policies=policies,
-        clicks_until=clicks_until(about, settings, time.time()),
+        clicks_until=clicks_until(about, settings, now),
         difference=compared([policies]),
         cohorts=await _cohorts(redis, response),
     )

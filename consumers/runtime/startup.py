@@ -22,7 +22,7 @@ from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import STARTING, Heartbeat
-from stream.stores.history import LoadState, load_state
+from stream.stores.history import UNTIL_REPEATED, LoadState, load_state
 from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
@@ -46,8 +46,7 @@ WAITS = {
     LoadState.RUNS: (logging.INFO, "history is being loaded: waiting until that is done"),
     LoadState.UNFINISHED: (
         logging.WARNING,
-        "a load of history did not end: waiting until the same files are loaded once more, or it is given up "
-        "(`refrain history abandon`)",
+        f"a load of history did not end: waiting {UNTIL_REPEATED}",
     ),
 }
 """What a process says that waits, and how urgent it is."""

@@ -16,6 +16,7 @@ __all__ = [
     "AFTER_LOADS",
     "LOAD",
     "MICROSECONDS",
+    "UNTIL_REPEATED",
     "Ends",
     "History",
     "LoadState",
@@ -30,6 +31,9 @@ LOAD = "history"
 AFTER_LOADS = "ingest", "train"
 """Kinds of process that hold in memory who there is: they wait for the end of a load, and none begins while
 they run."""
+
+UNTIL_REPEATED = "until the same files are loaded once more, or it is given up (`refrain history abandon`)"
+"""How long they wait where it did not end, in words."""
 
 MICROSECONDS = 1e6
 """Of a second: the offset of a listener in `HISTORY` counts them."""

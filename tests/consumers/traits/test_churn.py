@@ -279,38 +279,38 @@ async def test_two_processes_learn_a_day_once(world: World) -> None:
     np.testing.assert_array_equal(one.score(rows), other.score(rows))
 
 
-async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> None:
-    churn, store = world.churn(), ChurnStore(world.redis)
-    for day in (BEGIN + 15, BEGIN + 20):
-        await world.day(churn, day)
+async def assert_all_are_learned_but(world: World, churn: Churn, others: set[str]) -> None:
+    """Let it be known what became of those who were frozen on day 15, of all but some."""
+    store = ChurnStore(world.redis)
     before, frozen = await store.figures(), await store.frozen(BEGIN + 15)
-    gone = set(world.users[: NUMBER // 2])
-    await world.live(BEGIN + 23)
-    await world.redis.delete(*(key(user) for user in gone for key in (keys.user_activity, keys.user)))
     await looks_twice(churn, (BEGIN + 23) * SECONDS + NOON)
     after = await store.figures()
     assert before is not None
     assert after is not None
     assert frozen is not None
-    assert after.examples - before.examples == len(set(frozen.user_ids) - gone) > 0
+    assert after.examples - before.examples == len(set(frozen.user_ids) - others) > 0
+
+
+async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> None:
+    churn = world.churn()
+    for day in (BEGIN + 15, BEGIN + 20):
+        await world.day(churn, day)
+    gone = set(world.users[: NUMBER // 2])
+    await world.live(BEGIN + 23)
+    await world.redis.delete(*(key(user) for user in gone for key in (keys.user_activity, keys.user)))
+    await assert_all_are_learned_but(world, churn, gone)
 
 
 async def test_who_was_not_recorded_for_a_time_is_not_taken_for_one_who_left(world: World) -> None:
-    churn, store = world.churn(), ChurnStore(world.redis)
+    churn = world.churn()
     for day in (BEGIN + 15, BEGIN + 20):
         await world.day(churn, day)
-    before, frozen = await store.figures(), await store.frozen(BEGIN + 15)
     again = set(world.users[: NUMBER // 2])
     await world.live(BEGIN + 23)
     for user in again:
         await world.put(user, [BEGIN + 22])
         await world.redis.hset(keys.user(user), "unrecorded", (BEGIN + 21) * SECONDS)
-    await looks_twice(churn, (BEGIN + 23) * SECONDS + NOON)
-    after = await store.figures()
-    assert before is not None
-    assert after is not None
-    assert frozen is not None
-    assert after.examples - before.examples == len(set(frozen.user_ids) - again) > 0
+    await assert_all_are_learned_but(world, churn, again)
 
 
 async def test_who_is_recorded_again_is_frozen_as_one_who_came_then(world: World) -> None:

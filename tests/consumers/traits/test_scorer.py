@@ -254,9 +254,8 @@ async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learne
     assert await bureau.stage("u") == "occasional"
 
 
-async def test_who_clicks_on_once_activity_is_not_recorded_any_more_is_not_expected_to_go(
-    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def learn_of_a_crowd(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let churn and the next week be predicted, of some who click every other day and some who left."""
     monkeypatch.setattr("consumers.traits.next_week.ENOUGH", 80)
     for at in range(40):
         await bureau.click(f"daily{at}", *range(1, 59, 2))
@@ -266,6 +265,12 @@ async def test_who_clicks_on_once_activity_is_not_recorded_any_more_is_not_expec
     for later in (0.0, LOOK_SECONDS):
         await bureau.churn.tick(bureau.now + later)
     await bureau.scorer.score(everybody)
+
+
+async def test_who_clicks_on_once_activity_is_not_recorded_any_more_is_not_expected_to_go(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await learn_of_a_crowd(bureau, monkeypatch)
     before = await bureau.stores.traits.about("daily0")
     bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
     bureau.now += 10 * DAY
@@ -311,15 +316,7 @@ async def test_a_week_is_learned_once_it_is_recorded_again(bureau: Bureau) -> No
 async def test_who_is_recorded_again_is_expected_to_do_what_is_of_one_who_came_then(
     bureau: Bureau, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.traits.next_week.ENOUGH", 80)
-    for at in range(40):
-        await bureau.click(f"daily{at}", *range(1, 59, 2))
-        await bureau.click(f"left{at}", *range(45 - at % 20, 59))
-    everybody = [f"{kind}{at}" for kind in ("daily", "left") for at in range(40)]
-    await bureau.look_twice()
-    for later in (0.0, LOOK_SECONDS):
-        await bureau.churn.tick(bureau.now + later)
-    await bureau.scorer.score(everybody)
+    await learn_of_a_crowd(bureau, monkeypatch)
     bureau.now += DAY
     await recorded_again(bureau, "again")
     await bureau.click("new", 0)
