@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -33,9 +34,13 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 Songs = npt.NDArray[np.uint32]
+Bits = npt.NDArray[np.uint64]
 
 KINDS = "play", "complete", "like", "download", "search", "skip"
 """What a listener may do; fields of `DAY`."""
+
+PLAYED = "play", "complete"
+MOST = np.iinfo(DAY["play"]).max
 
 HOURS = 24
 PLACES = 4
@@ -240,30 +245,35 @@ class ActivityColumns:
         here = [places[rows][clicks[rows] > 0] for places, clicks in said]
         return to_keep(marked(len(self.names), *here))
 
-    def put(self, row: int, held: Activity) -> None:
-        """Let a row, which holds nothing, hold what is on record of a listener."""
-        number = len(held.days)
-        self.count[row] = 0
-        self._make_room(row, number)
-        begin = int(self.begin[row])
-        self.days[begin : begin + number] = held.days
-        self.count[row] = number
-        self.newest[row] = held.days["day"][-1] if number else -1
-        self.sketch[row], self.period[row], self.hours[row] = held.sketch, held.period, held.hours
-        for places, clicks, said in (
-            (self.city, self.city_clicks, held.cities),
-            (self.device, self.device_clicks, held.devices),
-        ):
-            places[row], clicks[row] = 0, 0
-            places[row, : len(said)] = [self.names.place(name) for name in said]
-            clicks[row, : len(said)] = list(said.values())
-        self.songs[row, : len(held.songs)] = held.songs
-        self.song_count[row] = len(held.songs)
+    def put(self, rows: Ints, listeners: Sequence[Activity | None]) -> None:
+        """Let rows, which hold nothing, hold what is on record of listeners; None: nothing."""
+        for name in self._columns:
+            getattr(self, name)[rows] = 0
+        self.newest[rows] = -1
+        there = [(row, held) for row, held in zip(rows.tolist(), listeners, strict=True) if held]
+        if not there:
+            return
+        numbers = np.array([len(held.days) for _, held in there])
+        self._make_room(np.array([row for row, _ in there]), numbers)
+        for row, held in there:
+            number, begin = len(held.days), int(self.begin[row])
+            self.days[begin : begin + number] = held.days
+            self.count[row] = number
+            self.newest[row] = held.days["day"][-1] if number else -1
+            self.sketch[row], self.period[row], self.hours[row] = held.sketch, held.period, held.hours
+            for places, clicks, said in (
+                (self.city, self.city_clicks, held.cities),
+                (self.device, self.device_clicks, held.devices),
+            ):
+                places[row, : len(said)] = [self.names.place(name) for name in said]
+                clicks[row, : len(said)] = list(said.values())
+            self.songs[row, : len(held.songs)] = held.songs
+            self.song_count[row] = len(held.songs)
 
-    def drop(self, row: int) -> None:
-        """Let a row hold nothing."""
-        self._rooms.give_back(int(self.begin[row]), int(self._room[row]))
-        self.count[row] = self._room[row] = 0
+    def drop(self, rows: Ints) -> None:
+        """Let rows hold nothing."""
+        self._rooms.give_back(self.begin[rows], self._room[rows])
+        self.count[rows] = self._room[rows] = 0
 
     def activity(self, row: int) -> Activity:
         """Return what is held of one listener."""
@@ -282,22 +292,26 @@ class ActivityColumns:
         pairs = zip(places.tolist(), clicks.tolist(), strict=True)
         return {self.names.names[place]: number for place, number in pairs if number}
 
-    def record(self, rows: Ints, deeds: Deeds, chosen: Ints) -> tuple[Ints, Ints]:
-        """Record one click of each of some listeners.
+    def record(self, rows: Ints, deeds: Deeds, chosen: Ints, owner: Ints) -> tuple[Ints, Ints]:
+        """Record clicks of some listeners, each listener's of one hour, city and device.
 
         Parameters
         ----------
         rows
             Shape (k,), no row twice.
         deeds, chosen
-            Their clicks are ``chosen``, shape (k,), of `deeds`.
+            Their clicks are ``chosen``, shape (n,), of `deeds`.
+        owner
+            Shape (n,): whose each is, a place in `rows`, rising; each has one.
 
         Returns
         -------
-        What the day of each click now holds: plays, and milliseconds played. Zeros where the day is no
-        longer kept.
+        What the day of each click holds after it, shape (n,): plays, and milliseconds played. Zeros where the
+        day is no longer kept.
         """
-        day, kind = deeds.day[chosen], deeds.kind[chosen]
+        number = len(rows)
+        first = np.searchsorted(owner, np.arange(number))
+        day = deeds.day[chosen[first]]
         later = day > self.newest[rows]
         if later.any():
             self._begin_days(rows[later], day[later])
@@ -306,18 +320,26 @@ class ActivityColumns:
         for at in np.flatnonzero(late).tolist():
             slot[at] = self._slot_of_late_day(int(rows[at]), int(day[at]))
         kept = slot >= 0
-        for number, name in enumerate(KINDS):
-            of = kept & (kind == number)
-            if of.any():
-                _add(self.days[name], slot[of], 1)
-        _add(self.days["ms"], slot[kept], deeds.ms[chosen[kept]])
-        self._note_songs(rows, slot, deeds.song[chosen], ~late)
-        _add(self.hours, (rows, deeds.hour[chosen]), 1)
-        _count_places(self.city, self.city_clicks, rows, deeds.city[chosen])
-        _count_places(self.device, self.device_clicks, rows, deeds.device[chosen])
-        day_now = self.days[np.where(kept, slot, 0)]
-        plays = day_now["play"].astype(np.int64) + day_now["complete"]
-        return np.where(kept, plays, 0), np.where(kept, day_now["ms"].astype(np.int64), 0)
+        before = self.days[np.where(kept, slot, 0)]
+        kind, ms = deeds.kind[chosen], deeds.ms[chosen]
+        by_kind = np.bincount(owner * len(KINDS) + kind, minlength=number * len(KINDS)).reshape(number, -1)
+        for name, clicks in zip(KINDS, by_kind.T, strict=True):
+            if clicks.any():
+                _add(self.days[name], slot[kept], clicks[kept])
+        _add(self.days["ms"], slot[kept], np.add.reduceat(ms, first)[kept])
+        self._note_songs(rows, slot, _bits(deeds.song[chosen], first), ~late)
+        clicks = by_kind.sum(axis=1)
+        _add(self.hours, (rows, deeds.hour[chosen[first]]), clicks)
+        _count_places(self.city, self.city_clicks, rows, deeds.city[chosen[first]], clicks)
+        _count_places(self.device, self.device_clicks, rows, deeds.device[chosen[first]], clicks)
+        plays = sum(
+            np.minimum(
+                before[name].astype(np.int64)[owner] + _so_far(kind == KINDS.index(name), first, owner), MOST
+            )
+            for name in PLAYED
+        )
+        played = before["ms"].astype(np.int64)[owner] + _so_far(ms, first, owner)
+        return np.where(kept[owner], plays, 0), np.where(kept[owner], played, 0)
 
     def hear(self, rows: Ints, songs: Ints, owner: Ints) -> tuple[Ints, Ints]:
         """Remember songs that were heard; of who has `TAIL` of them by now, the first `TAIL` are given up.
@@ -352,10 +374,10 @@ class ActivityColumns:
         order = np.argsort(owner, kind="stable")
         return numbers[order], owner[order]
 
-    def _note_songs(self, rows: Ints, slot: Ints, song: Ints, of_newest: npt.NDArray[np.bool_]) -> None:
-        named = of_newest & (song >= 0)
+    def _note_songs(self, rows: Ints, slot: Ints, bits: Bits, of_newest: npt.NDArray[np.bool_]) -> None:
+        named = of_newest & (bits > 0)
         rows, slot = rows[named], slot[named]
-        self.sketch[rows] |= np.left_shift(np.uint64(1), song[named].astype(np.uint64))
+        self.sketch[rows] |= bits[named]
         self.days["songs"][slot] = SONGS[np.bitwise_count(self.sketch[rows])]
 
     def _begin_days(self, rows: Ints, day: Ints) -> None:
@@ -364,9 +386,7 @@ class ActivityColumns:
         oldest = self.days["day"][self.begin[rows[some]]]
         for at in some[oldest <= day[some] - DAYS].tolist():
             self._drop_days(int(rows[at]), int(day[at]) - DAYS)
-        full = self.count[rows] >= self._room[rows]
-        for row in rows[full].tolist():
-            self._make_room(row, int(self.count[row]) + 1)
+        self._make_room(rows, self.count[rows] + 1)
         slot = self.begin[rows] + self.count[rows]
         self.days[slot] = np.zeros(1, dtype=DAY)
         self.days["day"][slot] = day
@@ -402,7 +422,7 @@ class ActivityColumns:
         if self.days["day"][at] == day:
             return at
         offset = at - begin
-        self._make_room(row, count + 1)
+        self._make_room(np.array([row]), np.array([count + 1]))
         begin = int(self.begin[row])
         at = begin + offset
         self.days[at + 1 : begin + count + 1] = self.days[at : begin + count].copy()
@@ -411,18 +431,36 @@ class ActivityColumns:
         self.count[row] += 1
         return at
 
-    def _make_room(self, row: int, number: int) -> None:
-        if number <= self._room[row]:
+    def _make_room(self, rows: Ints, numbers: Ints) -> None:
+        """Let rows have room for so many days."""
+        lacking = numbers > self._room[rows]
+        if not lacking.any():
             return
-        begin, room = self._rooms.take(number)
+        rows = rows[lacking]
+        begin, room, old, new = self._rooms.move(
+            self.begin[rows], self._room[rows], self.count[rows], numbers[lacking]
+        )
         if self._rooms.end > len(self.days):
             days = np.zeros(max(self._rooms.end, int(GROWTH * len(self.days)), 1024), dtype=DAY)
             days[: len(self.days)] = self.days
             self.days = days
-        old, count = int(self.begin[row]), int(self.count[row])
-        self.days[begin : begin + count] = self.days[old : old + count]
-        self._rooms.give_back(old, int(self._room[row]))
-        self.begin[row], self._room[row] = begin, room
+        self.days[new] = self.days[old]
+        self.begin[rows], self._room[rows] = begin, room
+
+
+def _bits(song: Ints, first: Ints) -> Bits:
+    """Return one bit for each bit number, -1 for none, those from each of `first` on together."""
+    bits = np.left_shift(np.uint64(1), np.maximum(song, 0).astype(np.uint64))
+    bits[song < 0] = 0
+    together: Bits = np.bitwise_or.reduceat(bits, first)
+    return together
+
+
+def _so_far(numbers: npt.NDArray[Any], first: Ints, owner: Ints) -> Ints:
+    """Return the sum up to each number, of those of its owner, whose first is in `first`."""
+    sums = np.cumsum(numbers, dtype=np.int64)
+    so_far: Ints = sums - (sums - numbers)[first][owner]
+    return so_far
 
 
 def _add(column: npt.NDArray[Any], at: Any, numbers: Ints | int) -> None:
@@ -432,9 +470,9 @@ def _add(column: npt.NDArray[Any], at: Any, numbers: Ints | int) -> None:
 
 
 def _count_places(
-    places: npt.NDArray[np.int32], clicks: npt.NDArray[np.uint16], rows: Ints, place: Ints
+    places: npt.NDArray[np.int32], clicks: npt.NDArray[np.uint16], rows: Ints, place: Ints, numbers: Ints
 ) -> None:
-    """Count a city or a device; where there is no room for it, it takes the place of the rarest.
+    """Count clicks in a city or on a device; where there is no room for it, it takes the place of the rarest.
 
     That is Space-Saving: it takes over its count, too, and what is frequent stays (Metwally, Agrawal and El
     Abbadi, 2005).
@@ -442,9 +480,9 @@ def _count_places(
     named = place >= 0
     if not named.any():
         return
-    rows, place = rows[named], place[named].astype(np.int32)
+    rows, place, numbers = rows[named], place[named].astype(np.int32), numbers[named]
     counts = clicks[rows]
     same = (places[rows] == place[:, None]) & (counts > 0)
     at = np.where(same.any(axis=1), same.argmax(axis=1), counts.argmin(axis=1))
     places[rows, at] = place
-    _add(clicks, (rows, at), 1)
+    _add(clicks, (rows, at), numbers)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import Activity, ActivityColumns
+from models.active_days import ActivityColumns
 from models.listener import REFRESHED, Aliased, Listener, Move, last_move
 from models.model import Model
 from models.names import Names, marked, text_bytes, to_keep
@@ -36,6 +37,20 @@ UNKNOWN_OFFSET = -32768
 
 BY_A_MODEL = -1
 """In place of a source: a model moved the listener, and the offset is its version."""
+
+AS_ON_RECORD = [
+    "rev",
+    "clicks",
+    "hour",
+    "hour_clicks",
+    "cohort_since",
+    "first_seen",
+    "last_seen",
+    "bot",
+    "made_by",
+]
+ON_RECORD = attrgetter(*AS_ON_RECORD)
+"""Of a listener: what columns of the same names hold."""
 
 
 class Residents:
@@ -195,8 +210,8 @@ class Residents:
             self.serve(model)
         self._reserve(len(listeners))
         rows = np.array([self._free.pop() for _ in listeners], dtype=np.int64)
-        for row, listener in zip(rows.tolist(), listeners, strict=True):
-            self._put(row, listener)
+        if len(rows):
+            self._put(rows, listeners)
         self._used[rows] = self._tick
         if model is not None:
             fresh = rows[self.made_by[rows] == model.version]  # `update` sums the others
@@ -204,36 +219,50 @@ class Residents:
             self._put_short_term(rows, listeners)
         return rows
 
-    def _put(self, row: int, listener: Listener) -> None:
-        self.index[listener.user_id] = row
-        self.users[row] = listener.user_id
-        self._text_bytes += text_bytes(listener.user_id)
-        self.rev[row], self.clicks[row] = listener.rev, listener.clicks
-        self.hour[row], self.hour_clicks[row] = listener.hour, listener.hour_clicks
-        self.cohort_since[row] = listener.cohort_since
-        self.first_seen[row], self.last_seen[row] = listener.first_seen, listener.last_seen
-        self.bot[row], self.made_by[row], self.doubted[row] = listener.bot, listener.made_by, False
-        minutes = listener.utc_offset_min
-        self.utc_offset_min[row] = UNKNOWN_OFFSET if minutes is None else minutes
-        self.cohort[row] = self.cohorts.place(listener.cohort)
-        self.cohort_from[row] = self.cohorts.place(listener.cohort_from)
+    def _put(self, rows: Ints, listeners: Sequence[Listener]) -> None:
+        for name, column in zip(AS_ON_RECORD, zip(*map(ON_RECORD, listeners), strict=True), strict=True):
+            getattr(self, name)[rows] = column
+        users = [listener.user_id for listener in listeners]
+        self.index.update(zip(users, rows.tolist(), strict=True))
+        self._text_bytes += sum(map(text_bytes, users))
+        self.made_by[rows] = [listener.made_by for listener in listeners]
+        self.doubted[rows] = False
+        clocks = [listener.utc_offset_min for listener in listeners]
+        self.utc_offset_min[rows] = [UNKNOWN_OFFSET if minutes is None else minutes for minutes in clocks]
+        self.cohort[rows] = self.cohorts.places([listener.cohort for listener in listeners])
+        self.cohort_from[rows] = self.cohorts.places([listener.cohort_from for listener in listeners])
+        self.source[rows] = self.offset[rows] = -1
+        self.moved_source[rows], self.moved_offset[rows] = self._moved("")
+        for row, listener in zip(rows.tolist(), listeners, strict=True):
+            self.users[row] = listener.user_id
+            if listener.moved or listener.offsets or listener.joined or listener.aliased:
+                self._put_rest(row, listener)
+        if self.activity is not None:
+            self.activity.put(rows, [listener.activity for listener in listeners])
+        self._put_affinities(rows, [listener.affinities for listener in listeners])
+
+    def _put_rest(self, row: int, listener: Listener) -> None:
+        """Hold what there is of a listener who is on record, and of hardly anybody else."""
         self.moved_source[row], self.moved_offset[row] = self._moved(listener.moved)
         offsets = [(self.sources.place(source), offset) for source, offset in listener.offsets.items()]
-        self.source[row], self.offset[row] = offsets[-1] if offsets else (-1, -1)
+        if offsets:
+            self.source[row], self.offset[row] = offsets[-1]
         if len(offsets) > 1:
             self.other_offsets[row] = dict(offsets[:-1])
         if listener.joined:
             self.joined[row] = listener.joined
         if listener.aliased:
             self.aliased[row] = listener.aliased
-        if self.activity is not None:
-            self.activity.put(row, listener.activity or Activity())
-        number = len(listener.affinities)
-        self.begin[row], self._room[row] = self._take_room(number)
-        self.count[row] = number
-        begin = int(self.begin[row])
-        self.artist[begin : begin + number] = [self.artists.place(name) for name in listener.affinities]
-        self.weight[begin : begin + number] = list(listener.affinities.values())
+
+    def _put_affinities(self, rows: Ints, affinities: Sequence[Mapping[str, float]]) -> None:
+        counts = np.fromiter(map(len, affinities), np.int64, len(affinities))
+        self.begin[rows], self._room[rows] = self._rooms.take(counts)
+        self._have_rooms()
+        self.count[rows] = counts
+        places, _ = self.places(rows, counts)
+        self.artist[places] = self.artists.places(list(chain.from_iterable(affinities)))
+        weights = chain.from_iterable(held.values() for held in affinities)
+        self.weight[places] = np.fromiter(weights, np.float64, len(places))
 
     def _moved(self, moved: str) -> tuple[int, int]:
         if moved.startswith(REFRESHED):
@@ -341,26 +370,23 @@ class Residents:
         total = int(ends[-1]) if len(ends) else 0
         return np.arange(total) + np.repeat(self.begin[rows] - (ends - counts), counts), owner
 
-    def make_room(self, row: int, number: int) -> None:
-        """Let a listener have room for so many artists."""
-        if number <= self._room[row]:
+    def make_room(self, rows: Ints, numbers: Ints) -> None:
+        """Let listeners have room for so many artists."""
+        lacking = numbers > self._room[rows]
+        if not lacking.any():
             return
-        begin, room = self._take_room(number)
-        count, old = int(self.count[row]), int(self.begin[row])
-        self.artist[begin : begin + count] = self.artist[old : old + count]
-        self.weight[begin : begin + count] = self.weight[old : old + count]
-        self._give_back(row)
-        self.begin[row], self._room[row] = begin, room
-
-    def lack_room(self, rows: Ints, numbers: Ints) -> npt.NDArray[np.bool_]:
-        """Say which of these listeners have no room for so many artists."""
-        lacking: npt.NDArray[np.bool_] = numbers > self._room[rows]
-        return lacking
+        rows = rows[lacking]
+        begin, room, old, new = self._rooms.move(
+            self.begin[rows], self._room[rows], self.count[rows], numbers[lacking]
+        )
+        self._have_rooms()
+        self.artist[new], self.weight[new] = self.artist[old], self.weight[old]
+        self.begin[rows], self._room[rows] = begin, room
 
     def replace(self, row: int, affinities: dict[int, float]) -> None:
         """Set all artists (places in `artists`) of a listener and their weights."""
         self.count[row] = 0
-        self.make_room(row, len(affinities))
+        self.make_room(np.array([row]), np.array([len(affinities)]))
         begin, number = int(self.begin[row]), len(affinities)
         self.artist[begin : begin + number] = list(affinities)
         self.weight[begin : begin + number] = list(affinities.values())
@@ -373,20 +399,23 @@ class Residents:
 
     def drop(self, users: Iterable[str]) -> None:
         """Hold these no longer."""
+        rows = []
         for user in users:
             row = self.index.pop(user, None)
             if row is not None:
+                rows.append(row)
                 self._text_bytes -= text_bytes(user)
                 self.users[row] = ""
                 self.other_offsets.pop(row, None)
                 self.joined.pop(row, None)
                 self.aliased.pop(row, None)
-                self._give_back(row)
-                self.count[row] = self._room[row] = 0
-                self.doubted[row] = False
-                if self.activity is not None:
-                    self.activity.drop(row)
-                self._free.append(row)
+        free = np.array(rows, dtype=np.int64)
+        self._rooms.give_back(self.begin[free], self._room[free])
+        self.count[free] = self._room[free] = 0
+        self.doubted[free] = False
+        if self.activity is not None:
+            self.activity.drop(free)
+        self._free += rows
 
     def doubt(self) -> None:
         """Let all who are held be `doubted`."""
@@ -508,18 +537,14 @@ class Residents:
         self.users += [""] * (capacity - before)
         self._free = [*range(capacity - 1, before - 1, -1), *self._free]
 
-    def _take_room(self, number: int) -> tuple[int, int]:
-        begin, room = self._rooms.take(number)
+    def _have_rooms(self) -> None:
+        """Let the pool be as long as the rooms that are taken."""
         if self._rooms.end > len(self.artist):
             before = len(self.artist)
             capacity = max(self._rooms.end, int(GROWTH * before), 1024)
             artist, weight = np.zeros(capacity, dtype=np.int32), np.zeros(capacity)
             artist[:before], weight[:before] = self.artist, self.weight
             self.artist, self.weight = artist, weight
-        return begin, room
-
-    def _give_back(self, row: int) -> None:
-        self._rooms.give_back(int(self.begin[row]), int(self._room[row]))
 
 
 def _row_bytes(column: npt.NDArray[Any]) -> int:

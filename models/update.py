@@ -1,7 +1,8 @@
 """What clicks make of listeners: affinity, taste and cohort, click by click, for many listeners at once.
 
-The steps of `update`, each over columns: number the clicks of each listener; skip those applied before and
-count the others; add to affinities; turn that into changes of tastes; settle cohorts after every click.
+The steps of `update`, each over columns: skip clicks applied before and count the others, those that a
+listener made within an hour together; add to affinities; turn that into changes of tastes; settle cohorts
+after every click.
 """
 
 from __future__ import annotations
@@ -140,8 +141,36 @@ def update_columns(
     return _changes(residents, batch, places, pairs, model, now)
 
 
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """A run of each of some listeners: clicks that follow each other, and differ in little.
+
+    Attributes
+    ----------
+    row
+        Shape (k,): whose each run is, no row twice.
+    click, run
+        Shape (n,): the clicks of all, in their order; and whose each is, a place in `row`, rising.
+    """
+
+    row: Ints
+    click: Ints
+    run: Ints
+
+    def of(self, chosen: Bools) -> _Round:
+        """Return it with some of its clicks alone, and those runs that have any of them."""
+        clicks = np.bincount(self.run[chosen], minlength=len(self.row))
+        has_any = clicks > 0
+        return _Round(self.row[has_any], self.click[chosen], (np.cumsum(has_any) - 1)[self.run[chosen]])
+
+    @property
+    def first(self) -> Ints:
+        """The place of each run's first click in `click`; there is one of each run."""
+        return np.searchsorted(self.run, np.arange(len(self.row)))
+
+
 class _Batch:
-    """Clicks in columns, with the number of each among its listener's."""
+    """Clicks in columns, in the order of their listeners."""
 
     def __init__(self, residents: Residents, clicks: ClickColumns, others: Ints) -> None:
         number = len(clicks)
@@ -157,11 +186,7 @@ class _Batch:
         self.deeds = self._deeds(clicks) if residents.activity is not None else None
         self.rows, at = np.unique(np.concatenate([self.row, others]), return_inverse=True)
         self.at = at[:number]
-        order = np.argsort(self.at, kind="stable")
-        starts = np.flatnonzero(np.diff(self.at[order], prepend=-1))
-        rank = np.arange(number) - np.repeat(starts, np.diff(starts, append=number))
-        self._by_rank = order[np.argsort(rank, kind="stable")]
-        self._ends = np.cumsum(np.bincount(rank)) if number else np.zeros(0, dtype=np.int64)
+        self._order = np.argsort(self.at, kind="stable")
         self.applied = np.zeros(number, dtype=bool)
         self.fresh = np.zeros(number, dtype=bool)
         self.bot = np.zeros(number, dtype=bool)
@@ -197,10 +222,35 @@ class _Batch:
 
     def rounds(self) -> Iterator[Ints]:
         """Yield each listener's first click, then the second of those who have one, and so on."""
-        begin = 0
-        for end in self._ends.tolist():
-            yield self._by_rank[begin:end]
-            begin = end
+        for places in _rounds(self.at[self._order]):
+            yield self._order[places]
+
+    def rounds_of_runs(self) -> Iterator[_Round]:
+        """Yield each listener's first run, then the second of those who have one, and so on.
+
+        The clicks of a run have one source, their offsets rise, and their times do not fall; they are of one
+        hour, day, clock, city and device; all of them wait, or have waited, or count, or none does.
+        """
+        if not len(self.row):
+            return
+        order = self._order
+        ts, offset = self.ts[order], self.offset[order]
+        begins = np.ones(len(order), dtype=bool)
+        begins[1:] = (offset[1:] <= offset[:-1]) | (ts[1:] < ts[:-1])
+        alike = [self.at, self.source, self.waited, self.waits | self.repeated, self.ts // HOUR]
+        alike.append(self.utc_offset_min)
+        if deeds := self.deeds:
+            alike += [deeds.day, deeds.hour, deeds.city, deeds.device]
+        for column in alike:
+            ordered = column[order]
+            begins[1:] |= ordered[1:] != ordered[:-1]
+        starts = np.flatnonzero(begins)
+        lengths = np.diff(starts, append=len(order))
+        for runs in _rounds(self.at[order[starts]]):
+            length = lengths[runs]
+            run = np.repeat(np.arange(len(runs)), length)
+            within = np.arange(len(run)) - np.repeat(np.cumsum(length) - length, length)
+            yield _Round(self.row[order[starts[runs]]], order[starts[runs][run] + within], run)
 
 
 class _Places:
@@ -238,18 +288,31 @@ class _Places:
         return changed
 
 
+def _rounds(owner: Ints) -> Iterator[Ints]:
+    """Yield the places of each owner's first, then of the second of those who have one; `owner` rises."""
+    if not len(owner):
+        return
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    rank = np.arange(len(owner)) - np.repeat(starts, np.diff(starts, append=len(owner)))
+    by_rank = np.argsort(rank, kind="stable")
+    yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1])
+
+
 def _count(residents: Residents, batch: _Batch, rules: Rules, model: Model | None) -> None:
     """Skip what is applied already; count the others, see who is a bot, and remember the offsets."""
-    for chosen in batch.rounds():
-        row = batch.row[chosen]
-        batch.turned |= _turn_to(residents, row, batch.source[chosen])
-        new = batch.offset[chosen] > residents.offset[row]
-        waited = batch.waited[chosen]
-        _note_repeats(residents, batch, chosen[~(new | waited)], model)
-        residents.offset[row[new & ~waited]] = batch.offset[chosen[new & ~waited]]
-        applied = chosen[new | waited]
-        batch.applied[applied] = True
-        _see(residents, batch, applied[~(batch.waits | batch.repeated)[applied]], rules)
+    for runs in batch.rounds_of_runs():
+        row, click, first = runs.row, runs.click, runs.first
+        batch.turned |= _turn_to(residents, row, batch.source[click[first]])
+        new = batch.offset[click] > residents.offset[row][runs.run]
+        waited = batch.waited[click]
+        _note_repeats(residents, batch, click[~(new | waited)], model)
+        last = batch.offset[click[np.append(first[1:], len(click)) - 1]]
+        ahead = ~waited[first]
+        residents.offset[row[ahead]] = np.maximum(residents.offset[row[ahead]], last[ahead])
+        applied = new | waited
+        batch.applied[click[applied]] = True
+        if (counted := applied & ~(batch.waits | batch.repeated)[click]).any():
+            _see(residents, batch, runs.of(counted), rules)
 
 
 def _turn_to(residents: Residents, row: Ints, source: Ints) -> set[int]:
@@ -274,26 +337,31 @@ def _note_repeats(residents: Residents, batch: _Batch, chosen: Ints, model: Mode
     batch.again += [residents.last_move(each, model) for each in row[last].tolist()]
 
 
-def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> None:
-    row, ts = batch.row[chosen], batch.ts[chosen]
-    born = residents.clicks[row] == 0
-    set_moved(residents, row[born], ts[born], batch.source[chosen[born]], batch.offset[chosen[born]])
-    batch.fresh[chosen] = ts >= residents.last_seen[row] - DAY  # what comes late says nothing of now
-    said = (batch.utc_offset_min[chosen] != UNKNOWN_OFFSET) & (ts >= residents.last_seen[row])
-    residents.utc_offset_min[row[said]] = batch.utc_offset_min[chosen[said]]
-    residents.clicks[row] += 1
-    residents.first_seen[row] = np.minimum(residents.first_seen[row], ts)
-    residents.last_seen[row] = np.maximum(residents.last_seen[row], ts)
-    hour = (ts // HOUR).astype(np.int64)
+def _see(residents: Residents, batch: _Batch, runs: _Round, rules: Rules) -> None:
+    row, click, run, first = runs.row, runs.click, runs.run, runs.first
+    end = np.append(first[1:], len(click))
+    ts, last = batch.ts[click], click[end - 1]
+    born, seen = residents.clicks[row] == 0, residents.last_seen[row]
+    begin = click[first[born]]
+    set_moved(residents, row[born], batch.ts[begin], batch.source[begin], batch.offset[begin])
+    batch.fresh[click] = ts >= (seen - DAY)[run]  # what comes late says nothing of now
+    said = (batch.utc_offset_min[last] != UNKNOWN_OFFSET) & (batch.ts[last] >= seen)
+    residents.utc_offset_min[row[said]] = batch.utc_offset_min[last[said]]
+    residents.clicks[row] += end - first
+    residents.first_seen[row] = np.minimum(residents.first_seen[row], ts[first])
+    residents.last_seen[row] = np.maximum(seen, batch.ts[last])
+    hour = (ts[first] // HOUR).astype(np.int64)
     later = hour > residents.hour[row]
     residents.hour[row[later]], residents.hour_clicks[row[later]] = hour[later], 0
-    residents.hour_clicks[row] += hour == residents.hour[row]
     # An hour long past adds no click, and cannot make a bot.
-    residents.bot[row] |= residents.hour_clicks[row] > rules.bot_clicks_per_hour
+    added = (hour == residents.hour[row])[run] * (np.arange(1, len(click) + 1) - first[run])
+    in_hour = residents.hour_clicks[row][run] + added
+    residents.hour_clicks[row] = in_hour[end - 1]
+    bot = residents.bot[row][run] | (in_hour > rules.bot_clicks_per_hour)
     if residents.activity is not None and batch.deeds is not None:
-        plays, ms = residents.activity.record(row, batch.deeds, chosen)
-        residents.bot[row] |= (plays > rules.bot_plays_per_day) | (ms > MS_A_DAY)
-    batch.bot[chosen] = residents.bot[row]
+        plays, ms = residents.activity.record(row, batch.deeds, click, run)
+        bot |= (plays > rules.bot_plays_per_day) | (ms > MS_A_DAY)
+    batch.bot[click], residents.bot[row] = bot, bot[end - 1]
 
 
 def set_moved(
@@ -358,9 +426,7 @@ def _make_slots(residents: Residents, row: Ints, pairs: _Pairs, at: Ints) -> Non
     keys, which = np.unique(row[missing] << 32 | pairs.artist[at[missing]], return_inverse=True)
     rows, news = np.unique(keys >> 32, return_counts=True)
     begin, count = residents.begin[row], residents.count[rows]
-    small = residents.lack_room(rows, count + news)
-    for each, number in zip(rows[small].tolist(), (count + news)[small].tolist(), strict=True):
-        residents.make_room(each, number)
+    residents.make_room(rows, count + news)
     slot += np.where(slot < 0, 0, residents.begin[row] - begin)
     within = np.arange(len(keys)) - np.repeat(np.cumsum(news) - news, news)
     made = np.repeat(residents.begin[rows] + count, news) + within

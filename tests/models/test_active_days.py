@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,10 @@ def everything(residents: Residents) -> tuple[Any, ...]:
     return *fields, activity.cities, activity.devices
 
 
+def rest(residents: Residents) -> Listener:
+    return replace(residents.listener(0), activity=None, short_term=None)
+
+
 def songs_after(*batches: list[Click], before: tuple[int, ...] = ()) -> tuple[list[int], list[int]]:
     """Songs heard that are to be written apart, and those that are held."""
     residents = Residents(activity=True)
@@ -97,6 +102,32 @@ def test_it_is_the_same_however_clicks_are_cut_into_batches(
     cut = data.draw(st.integers(0, len(clicks)))
     assert everything(after(clicks)) == everything(after(clicks[:cut], clicks[cut:]))
     assert everything(after(clicks)) == everything(after(*([each] for each in clicks)))
+
+
+close_moments = st.builds(
+    lambda second, clock, **fields: {"ts": START + second, "utc_offset_min": clock, **fields},
+    st.integers(0, 7_200),
+    st.sampled_from([None, 0, 330]),
+    action=st.sampled_from(ACTIONS),
+    song_id=st.sampled_from(["", *(f"s{number}" for number in range(30))]),
+    ms_played=st.none() | st.sampled_from([1_000, 40_000_000]),
+    city=st.sampled_from(["", "Pune", "Delhi", "Goa", "Agra", "Ooty"]),
+    device=st.sampled_from(["", "phone"]),
+    repeated=st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(close_moments, min_size=1, max_size=40), st.booleans(), st.integers(1, 8))
+def test_clicks_within_an_hour_that_come_together_count_as_if_each_came_alone(
+    events: list[dict[str, Any]], rising: bool, most: int
+) -> None:
+    events = sorted(events, key=lambda event: event["ts"]) if rising else events
+    clicks = [click(offset, **event) for offset, event in enumerate(events)]
+    rules = replace(RULES, bot_clicks_per_hour=3 * most, bot_plays_per_day=2 * most)
+    together, alone = after(clicks, rules=rules), after(*([each] for each in clicks), rules=rules)
+    assert everything(together) == everything(alone)
+    assert rest(together) == rest(alone)
 
 
 @settings(max_examples=40, deadline=None)

@@ -326,6 +326,14 @@ def test_too_many_clicks_in_one_hour_make_a_bot_that_leaves_its_cohort_for_good(
     assert (book.listeners["u"].bot, book.listeners["u"].cohort) == (True, "")
 
 
+def test_a_bot_has_left_its_cohort_with_the_click_that_was_too_many_whatever_came_with_it() -> None:
+    log = [click("u", "a0", at=i, offset=i) for i in range(12)]
+    together, alone = read(log).listeners["u"], one_by_one(log).listeners["u"]
+    assert together.bot
+    assert (together.cohort_since, together.moved) == (alone.cohort_since, alone.moved)
+    assert together.cohort_since < log[-1].ts
+
+
 def test_as_many_clicks_over_two_hours_make_no_bot() -> None:
     book = read([click("u", "a0", at=i * 600, offset=i) for i in range(40)])
     assert not book.listeners["u"].bot
