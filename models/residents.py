@@ -281,7 +281,10 @@ class Residents:
 
     def moved(self, row: int) -> str:
         """Return the place of the listener's last move, as the store has it; "" for one not there yet."""
-        source, offset = int(self.moved_source[row]), int(self.moved_offset[row])
+        return self.place_of_move(int(self.moved_source[row]), int(self.moved_offset[row]))
+
+    def place_of_move(self, source: int, offset: int) -> str:
+        """Return the place of a move as the store has it; of `moved_source` and `moved_offset`."""
         if source == BY_A_MODEL:
             return f"{REFRESHED}{offset}" if offset else ""
         return f"{self.sources.names[source]}:{offset}"

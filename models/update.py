@@ -397,7 +397,7 @@ def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
     added = np.array(rules.decay.stored_singly(batch.weight.tolist(), batch.ts.tolist()))[click]
     row = batch.row[click]
     pairs = _Pairs(click, artist, np.zeros(len(click)), _slots(residents, row, artist))
-    if outgrown := _outgrown(residents, row, pairs, rules.max_artists):
+    if outgrown := _outgrown(residents, batch, pairs, rules.max_artists):
         order = np.argsort(row, kind="stable")
         first, end = (np.searchsorted(row[order], outgrown, side).tolist() for side in ("left", "right"))
         for each, begin, stop in zip(outgrown, first, end, strict=True):
@@ -408,11 +408,15 @@ def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
     return pairs
 
 
-def _outgrown(residents: Residents, row: Ints, pairs: _Pairs, max_artists: int) -> list[int]:
+def _outgrown(residents: Residents, batch: _Batch, pairs: _Pairs, max_artists: int) -> list[int]:
     """Return the rows that would keep more artists than they may."""
     missing = pairs.slot < 0
-    keys = np.unique(row[missing] << 32 | pairs.artist[missing])
-    rows, news = np.unique(keys >> 32, return_counts=True)
+    at, artist = batch.at[pairs.click[missing]], pairs.artist[missing]
+    # Often enough there are too few for anybody, each counted as often as it comes: that is sooner seen.
+    near = residents.count[batch.rows] + np.bincount(at, minlength=len(batch.rows)) > max_artists
+    of_near = near[at]
+    at, news = np.unique(np.unique(at[of_near] << 32 | artist[of_near]) >> 32, return_counts=True)
+    rows = batch.rows[at]
     over: list[int] = rows[residents.count[rows] + news > max_artists].tolist()
     return over
 

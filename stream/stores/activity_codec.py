@@ -7,6 +7,7 @@ heard last, 4 bytes each, of which an earlier version wrote none. Little-endian.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -48,7 +49,8 @@ def pack(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> list[bytes]:
     size, each = HEAD.itemsize, DAY.itemsize
     begin = (each * columns.begin[rows]).tolist()
     end = (each * (columns.begin[rows] + columns.count[rows])).tolist()
-    named = (heads["cities"] | heads["devices"]).tolist()
+    named = (heads["cities"] | heads["devices"]) > 0
+    places = iter(_places(columns, rows[named]))
     starts = range(0, len(songs), SONG * TAIL)
     ends = (SONG * (TAIL * np.arange(len(rows)) + columns.song_count[rows])).tolist()
     return [
@@ -56,27 +58,25 @@ def pack(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> list[bytes]:
             (
                 head[size * at : size * (at + 1)],
                 days[first:last],
-                _places(columns, row) if place else b"",
+                next(places) if has_place else b"",
                 songs[start:stop],
             )
         )
-        for at, (row, first, last, place, start, stop) in enumerate(
-            zip(rows.tolist(), begin, end, named, starts, ends, strict=True)
+        for at, (first, last, has_place, start, stop) in enumerate(
+            zip(begin, end, named.tolist(), starts, ends, strict=True)
         )
     ]
 
 
-def _places(columns: ActivityColumns, row: int) -> bytes:
+def _places(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> Iterator[bytes]:
+    """Go through the cities and devices of rows."""
     names = columns.names.names
-    parts = []
-    for places, clicks in (
-        (columns.city[row], columns.city_clicks[row]),
-        (columns.device[row], columns.device_clicks[row]),
-    ):
-        for place, number in zip(places.tolist(), clicks.tolist(), strict=True):
-            if number:
-                parts += [number.to_bytes(2, "little"), _name(names[place])]
-    return b"".join(parts)
+    said = (columns.city, columns.city_clicks, columns.device, columns.device_clicks)
+    for cities, in_cities, devices, on_devices in zip(*(each[rows].tolist() for each in said), strict=True):
+        pairs = zip(cities + devices, in_cities + on_devices, strict=True)
+        yield b"".join(
+            [number.to_bytes(2, "little") + _name(names[place]) for place, number in pairs if number]
+        )
 
 
 @lru_cache(maxsize=10_000)

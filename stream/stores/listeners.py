@@ -17,7 +17,7 @@ from redis.crc import key_slot
 
 from models.active_days import HOURS
 from models.listener import Aliased, Click, Listener
-from models.residents import Residents
+from models.residents import UNKNOWN_OFFSET, Residents
 from models.traits.activity import DAY, ActiveDays, Activities
 from models.update import Changes
 from stream.connect import AnyRedis
@@ -407,6 +407,7 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     values[7::EACH] = map(str, residents.offset[rows].tolist())
     weights = list(map(repr, changes.weight.tolist()))
     artists = [residents.artists.names[artist] for artist in changes.artist.tolist()]
+    pairs = [part for pair in zip(weights, artists, strict=True) for part in pair]
     first = np.searchsorted(changes.owner, np.arange(len(rows) + 1))
     numbers = np.diff(first)
     begins = first[:-1].tolist()
@@ -418,14 +419,20 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     rare = changes.described | (before < 0) | (numbers > 1)
     if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited, *changes.gone]:
         rare |= np.isin(rows, named)
+    described = dict(
+        zip(
+            np.flatnonzero(changes.described).tolist(),
+            _described(residents, rows[changes.described]),
+            strict=True,
+        )
+    )
+    begins, ends = (2 * first[:-1] + 2).tolist(), (2 * first[1:]).tolist()
     for at in np.flatnonzero(rare).tolist():
-        row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
-        others = [part for pair in zip(weights[rest], artists[rest], strict=True) for part in pair]
+        row = int(rows[at])
         values[EACH * at + 13] = [
-            (_described(residents, row) if changes.described[at] else [])
-            + (_offsets(residents, row) if row in changes.turned else []),
+            described.get(at, []) + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
-            others,
+            pairs[begins[at] : ends[at]],
             _waiting(changes.waiting.get(row, ()), changes.now),
             [place_of(click) for click in changes.waited.get(row, ())],
             changes.gone.get(row, []),
@@ -475,23 +482,31 @@ def _revisions(revs: npt.NDArray[np.int64]) -> list[str]:
     return revisions
 
 
-def _described(residents: Residents, row: int) -> list[Any]:
-    names = residents.cohorts.names
-    fields = [
-        "cohort",
-        names[residents.cohort[row]],
-        "cohort_since",
-        repr(float(residents.cohort_since[row])),
+def _described(residents: Residents, rows: npt.NDArray[np.int64]) -> list[list[str]]:
+    """Return, of each row, the fields that seldom change and their values."""
+    names, joined, aliased = residents.cohorts.names, residents.joined, residents.aliased
+    columns = [
+        getattr(residents, name)[rows].tolist()
+        for name in (
+            *("cohort", "cohort_since", "moved_source", "moved_offset", "cohort_from"),
+            *("clicks", "first_seen", "bot", "utc_offset_min"),
+        )
     ]
-    fields += ["moved", f"{residents.moved(row)} {names[residents.cohort_from[row]]}"]
-    if residents.clicks[row]:  # else all that there is waits for its song
-        fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
-    if (minutes := residents.clock_of(row)) is not None:
-        fields += ["utc_offset_min", str(minutes)]
-    fields += [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
-    for alias, (artist, weight) in residents.aliased.get(row, {}).items():
-        fields += [f"a:{alias}", f"{weight!r} {artist}"]
-    return fields
+    described = []
+    for row, cohort, since, source, offset, origin, clicks, first_seen, bot, minutes in zip(
+        rows.tolist(), *columns, strict=True
+    ):
+        moved = residents.place_of_move(source, offset)
+        fields = ["cohort", names[cohort], "cohort_since", repr(since), "moved", f"{moved} {names[origin]}"]
+        if clicks:  # else all that there is waits for its song
+            fields += ["first_seen", repr(first_seen), "bot", "1" if bot else "0"]
+        if minutes != UNKNOWN_OFFSET:
+            fields += ["utc_offset_min", str(minutes)]
+        fields += [part for tag in joined.get(row, ()) for part in (f"m:{tag}", "1")]
+        for alias, (artist, weight) in aliased.get(row, {}).items():
+            fields += [f"a:{alias}", f"{weight!r} {artist}"]
+        described.append(fields)
+    return described
 
 
 def _offsets(residents: Residents, row: int) -> list[str]:

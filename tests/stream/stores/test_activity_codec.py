@@ -25,8 +25,7 @@ def activity(
 def packed(*held: Activity) -> list[bytes]:
     columns = ActivityColumns()
     columns.grow(len(held))
-    for row, each in enumerate(held):
-        columns.put(row, each)
+    columns.put(np.arange(len(held)), held)
     return pack(columns, np.arange(len(held)))
 
 
@@ -76,18 +75,18 @@ def recorded(clicks: list[Clicked], *, read_again: bool) -> bytes:
     """Return what is stored after some clicks, with what is stored read again before each, or not."""
     columns = ActivityColumns()
     columns.grow(1)
-    columns.put(0, Activity())
     row, stored = np.zeros(1, dtype=np.int64), b""
+    columns.put(row, [None])
     for day, *names in clicks:
         if read_again:
-            columns.drop(0)
-            columns.put(0, unpack(stored))
+            columns.drop(row)
+            columns.put(row, [unpack(stored)])
         city, device = (
             np.array([columns.names.place(place_name(name)) if name else -1], dtype=np.int64)
             for name in names
         )
         numbers = (np.array([each], dtype=np.int64) for each in (20_000 + day, 0, 0, 0, -1))
-        columns.record(row, Deeds(*numbers, city, device), row)
+        columns.record(row, Deeds(*numbers, city, device), row, row)
         (stored,) = pack(columns, row)
     return stored
 

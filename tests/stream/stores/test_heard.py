@@ -22,8 +22,9 @@ async def test_songs_heard_are_read_oldest_first_each_as_often_as_it_was_played(
 async def test_songs_beside_activity_are_newer_than_those_apart(redis: AnyRedis) -> None:
     columns = ActivityColumns()
     columns.grow(1)
-    columns.put(0, Activity(cities={"Pune": 1}, songs=np.array([3, 4], dtype=np.uint32)))
-    (activity,) = activity_codec.pack(columns, np.zeros(1, dtype=np.int64))
+    row = np.zeros(1, dtype=np.int64)
+    columns.put(row, [Activity(cities={"Pune": 1}, songs=np.array([3, 4], dtype=np.uint32))])
+    (activity,) = activity_codec.pack(columns, row)
     await redis.set(keys.user_activity("u1"), activity)
     assert (await Heard(redis).of("u1")).tolist() == [3, 4]
     await redis.set(keys.user_heard("u1"), b"\1\0\0\0\2\0\0\0")
