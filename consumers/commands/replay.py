@@ -59,8 +59,9 @@ def add(app: typer.Typer) -> None:
 
         Rows that cannot be used are counted, and written with line and reason to FILE.bad.jsonl.
         """
+        from consumers.replay.carry_out import FOLDER, carry_out
         from consumers.replay.dry_run import dry_run
-        from consumers.replay.plan import FOLDER, Plan, carry_out
+        from consumers.replay.plan import Plan
         from consumers.terminal.doctor_table import show_checks_afterwards
         from consumers.terminal.replay_bar import ReplayBar
         from consumers.terminal.replay_summary import show_dry_run, show_summary

@@ -3,7 +3,8 @@
 ::
 
     options.py      how a replay sends
-    plan.py         files, the order of events, where an earlier run stopped
+    plan.py         files, and the order of events
+    carry_out.py    a replay to its end, from where an earlier run stopped
     sent_before.py  files that are of another replay, too
     times.py        whether the times of a history can be right
     dry_run.py      what a replay would send

@@ -1,25 +1,17 @@
-"""A replay from what was asked for to its end: files, the order of events, where it stopped."""
+"""Which events a replay sends, and in which order."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from consumers.replay.options import Sending
-from consumers.replay.refused import Sent, find_refused
-from consumers.replay.sender import Replay
-from consumers.replay.sent_before import refuse_sent_before
-from consumers.replay.summary import Pair, Summary
-from stream.errors import BadFile, Unreachable, WrongUse
-from stream.files.bookmark import Bookmark
+from stream.errors import BadFile, WrongUse
 from stream.files.credits import Credits
 from stream.files.kinds import KINDS
 from stream.files.options import FileOptions, Kind, Order
@@ -30,13 +22,11 @@ from stream.files.songs import SongFile
 from stream.files.spool import Spool
 from stream.files.tables import Table
 from stream.files.times import seconds_of, span, zone
-from stream.settings import Settings
-from stream.wire.topics import create_missing, describe_topics, open_admin
 
-__all__ = ["FOLDER", "Plan", "Progress", "carry_out", "in_order", "preview"]
+if TYPE_CHECKING:
+    from consumers.replay.summary import Pair
 
-FOLDER = "replays"
-"""Within the data folder: bookmarks, and what cannot stand beside the files."""
+__all__ = ["Plan", "Progress", "in_order", "preview"]
 
 
 @dataclass(frozen=True)
@@ -224,85 +214,6 @@ def preview(plan: Plan, count: int) -> tuple[list[Pair], Tally]:
         return list(itertools.islice(filter(None, events), count)), reading.tally
 
 
-def carry_out(
-    plan: Plan, settings: Settings, sending: Sending, watch: Callable[[Progress], object]
-) -> Summary:
-    """Send the events of a plan, until they are all sent, or SIGINT or SIGTERM comes.
-
-    Parameters
-    ----------
-    sending
-        How fast, and what to do where the same replay stopped before.
-    watch
-        Is told now and then.
-
-    Raises
-    ------
-    WrongUse
-        Where it is to go on, and cannot without sending events a second time.
-    RefrainError
-        Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
-    """
-    with open_admin(settings) as admin:
-        create_missing(admin, settings)
-        state = describe_topics(admin, settings)[plan.topic]
-    if state is None:
-        raise Unreachable(
-            f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."
-        )
-    folder = settings.data / FOLDER
-    known = plan.options.known_artists
-    files = [*plan.files, *plan.options.songs, *([known] if known else [])]
-    bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity, plan.selection)
-    if old and sending.resume:
-        if changed := bookmark.changed:
-            raise WrongUse(
-                f"{changed} has changed since it was replayed ({bookmark.events:,} events), so this cannot "
-                "go on where it was",
-                hint="--anew begins again, and sends those events a second time.",
-            )
-        if bookmark.finished:
-            return Summary(0, bookmark.events, True, 0.0, Tally())
-    elif old and not sending.anew and not bookmark.finished:
-        raise WrongUse(
-            f"this replay stopped after {bookmark.events:,} events (or still runs)",
-            hint="--resume goes on there, --anew begins again and sends those a second time.",
-        )
-    else:
-        if sending.resume:
-            refuse_sent_before(bookmark, plan.files)
-        bookmark = bookmark.anew(time.time())
-
-    reading = plan.reading(bookmark.started, folder)
-    progress = Progress(reading)
-
-    def told(sent: int) -> None:
-        progress.sent = sent
-        watch(progress)
-
-    with ExitStack() as stack:
-        events = in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
-        began, began_at = time.monotonic(), time.time()
-        replay = Replay(
-            settings,
-            state.topic.name,
-            state.partitions,
-            bookmark,
-            settings.connect_timeout,
-            sending.rate,
-            told,
-        )
-        finished = asyncio.run(_until_told(replay, events))
-        seconds = time.monotonic() - began
-    before = replay.bookmark.events - replay.sent
-    unknown = sending.resume and not old
-    summary = Summary(replay.sent, before, finished, seconds, reading.tally, unknown=unknown)
-    if not (finished and replay.sent):
-        return summary
-    sent = Sent(plan.topic, replay.starts, replay.bookmark.offsets, began_at)
-    return replace(summary, refused=find_refused(settings, sent))
-
-
 def in_order(
     plan: Plan,
     reading: Reading,
@@ -337,10 +248,3 @@ def _first(pairs: Iterator[Pair | None], most: int | None) -> Iterator[Pair | No
         count += pair is not None
         if count == most:
             return
-
-
-async def _until_told(replay: Replay, events: Iterator[Pair | None]) -> bool:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, replay.stop.set)
-    return await replay.run(events)

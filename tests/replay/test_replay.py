@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from consumers.replay.carry_out import carry_out
 from consumers.replay.options import Sending
-from consumers.replay.plan import Plan, carry_out
+from consumers.replay.plan import Plan
 from consumers.replay.sender import partition_of
 from stream.broker import Child, servers
 from stream.files.bookmark import HEADER
