@@ -10,6 +10,7 @@
     packets.py    files, as packets of them in Spark
     listeners.py  the clicks of listeners, as what Redis is to hold
     write.py      that, into Redis
+    bucket.py     the packets of a bucket, so: on a worker
     guard.py      before a load, and after it
     load.py       all of it, from files to its end
     summary.py    what came of it

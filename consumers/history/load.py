@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
-from threadpoolctl import threadpool_limits
-
-from consumers.history.columns import Packets
+from consumers.history.bucket import write_bucket
 from consumers.history.guard import after_load, announced, before_load
 from consumers.history.options import Loading
-from consumers.history.packets import SELDOM, is_count, packets
+from consumers.history.packets import packets
 from consumers.history.plan import HistoryFile
 from consumers.history.read import Rows
 from consumers.history.session import session, told
 from consumers.history.summary import LoadSummary
-from consumers.history.write import Writer, Written
+from consumers.history.write import Written
 from stream.settings import Settings
 from stream.stores.history import UNTIL_REPEATED
 
@@ -32,7 +27,6 @@ __all__ = ["load"]
 logger = logging.getLogger(__name__)
 
 SAID = "said string"
-COUNTED = pa.schema([("said", pa.string())])
 
 
 def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> LoadSummary:
@@ -54,7 +48,7 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
         try:
             said = (
                 packets(spark, files, settings, loading)
-                .mapInArrow(told(partial(_write, settings, number)), SAID)
+                .mapInArrow(told(partial(write_bucket, settings, number)), SAID)
                 .collect()
             )
             summary = LoadSummary(seconds=time.monotonic() - begun)
@@ -67,32 +61,6 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
     for row in said:
         _add(summary, json.loads(row.said))
     return summary
-
-
-def _write(settings: Settings, load: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Write the listeners of a bucket: on a worker."""
-    gc.set_threshold(*SELDOM)
-    packed = Packets()
-    for batch in batches:
-        for rows in batch.column(1).to_pylist():
-            if is_count(rows):
-                yield _counted({"rows": json.loads(rows)})
-            else:
-                packed.add(rows)
-    if packed:
-        if shortened := packed.shortened:
-            yield _counted({"shortened": shortened})
-        with threadpool_limits(1):
-            yield _counted({"written": vars(asyncio.run(_write_all(settings, load, packed.clicks())))})
-
-
-async def _write_all(settings: Settings, load: int, clicks: pa.Table) -> Written:
-    async with aclosing(await Writer.open(settings, load)) as writer:
-        return await writer.write(clicks)
-
-
-def _counted(said: dict[str, Any]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([json.dumps(said)])], schema=COUNTED)
 
 
 def _add(summary: LoadSummary, said: dict[str, Any]) -> None:

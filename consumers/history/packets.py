@@ -21,7 +21,7 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["FOLDER", "SELDOM", "is_count", "packets"]
+__all__ = ["FOLDER", "is_count", "look_seldom_for_cycles", "packets"]
 
 FOLDER = "history"
 """Within the data folder: rows that cannot be used, where they cannot stand beside their file."""
@@ -68,11 +68,20 @@ def is_count(rows: bytes) -> bool:
     return rows.startswith(COUNTS)
 
 
+def look_seldom_for_cycles() -> None:
+    """Let this worker look for cycles `SELDOM`, and never among what there is by now.
+
+    Spark has it look after each task: at all that was imported, that takes as long as to read 30,000 rows.
+    """
+    gc.set_threshold(*SELDOM)
+    gc.freeze()
+
+
 def _read(
     files: Sequence[HistoryFile], reader: FileReader, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Read files, by their numbers: on a worker."""
-    gc.set_threshold(*SELDOM)
+    look_seldom_for_cycles()
     for batch in batches:
         for number in batch.column(0).to_pylist():
             counted = Rows()
