@@ -100,7 +100,7 @@ class CsvRows:
         while True:
             if not headed and lines.number >= one_by_one:
                 if block := self._block(lines.number + 1, lines.several()):
-                    lines.drop(len(block.columns[0]))
+                    lines.drop(len(block))
                     yield block
                     continue
                 one_by_one = lines.number + lines.count()

@@ -23,7 +23,7 @@ from stream.files.columns import (
 from stream.files.kinds import CHOICES, ID_LISTS, LISTS, NO_NAMES, TIMES, is_id
 from stream.files.name_time import time_in_name
 from stream.files.options import RowOptions
-from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
+from stream.files.plain import ByColumn, plain_id_lists, plain_ids, plain_numbers, plain_times
 from stream.files.tables import Column, Table
 from stream.files.times import iso_times_reader, time_reader, zone, zoned_time_reader
 
@@ -148,8 +148,10 @@ def _by_column(name: str, options: RowOptions, earliest: float, latest: float) -
             are_seconds=pattern in ("auto", "seconds"),
             read_all=iso_times_reader(otherwise) if pattern in ("auto", "iso") else None,
         )
+    if name in ID_LISTS:
+        return plain_id_lists(plain_ids(_no_ids(name), options.separator))
     if is_id(name):
-        return plain_ids(_no_ids(name), options.separator if name in ID_LISTS else "")
+        return plain_ids(_no_ids(name))
     return plain_numbers if name == "ms_played" else None
 
 

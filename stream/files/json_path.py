@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from stream.files.rows import Column
 
-__all__ = ["at_path", "entry"]
+__all__ = ["at_path", "entries", "entry"]
 
 ALL = "*"
 
@@ -32,6 +32,20 @@ def entry(name: str) -> Column:
         return values[name] if name in values else at_path(values.get(top), below)
 
     return get
+
+
+def entries(name: str) -> Callable[[Sequence[dict[str, Any]]], list[Any]]:
+    """Return what takes a value out of each of many dictionaries, as `entry` out of one.
+
+    Examples
+    --------
+    >>> entries("user")([{"user": 7}, {}]), entries("user.id")([{"user": {"id": 7}}, {}])
+    ([7, None], [7, None])
+    """
+    get = entry(name)
+    if "." in name or _is_pattern(name):
+        return lambda objects: list(map(get, objects))
+    return lambda objects: [each.get(name) for each in objects]  # most are: in a quarter of the time
 
 
 def at_path(value: Any, path: Sequence[str]) -> Any:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stream.errors import BadFile
-from stream.files.json_path import entry
+from stream.files.json_path import entries, entry
 from stream.files.json_values import LARGEST, JsonValues
 from stream.files.lines import Lines, Readable, lines_of
-from stream.files.rows import Bad, Column, Row
+from stream.files.rows import Bad, Block, Column, Row
 from stream.wire.dead_letter import Reason
 
 __all__ = ["KEY", "JsonLines", "JsonRecords", "is_lines"]
 
 KEY = "*"
 """The column of an object's own name, where objects are kept by their ids."""
+
+SEVERAL = frozenset("|+")
+"""What joins columns (`stream.files.columns.column`)."""
 
 NO_OBJECT = "a row must be a JSON object"
 
@@ -44,30 +47,60 @@ class JsonLines:
 
     columns: tuple[str, ...] = ()
 
+    def __init__(self) -> None:
+        self._asked: dict[str, Callable[[list[dict[str, Any]]], list[Any]]] = {}
+
     def column(self, name: str) -> Column:
         """Return what takes a value out of a row; further down along dots."""
         return entry(name)
 
-    def place(self, name: str) -> None:
-        """Return nothing: there are no blocks."""
+    def place(self, name: str) -> int | None:
+        """Return where a column stands in blocks from now on; None where several may be meant."""
+        if SEVERAL & {*name}:
+            return None
+        self._asked.setdefault(name, entries(name))
+        return list(self._asked).index(name)
 
-    def rows(self, text: Readable) -> Iterator[Row | Bad]:
+    def rows(self, text: Readable) -> Iterator[Row | Bad | Block]:
         """Go through the lines."""
-        lines = Lines(text, LARGEST)
-        while line := lines.take():
-            try:
-                values = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                if lines.too_long:
-                    detail = f"a line is longer than {LARGEST:,} characters"
-                    yield Bad(lines.number, Reason.TOO_LARGE, detail, None)
-                elif not line.isspace():
-                    yield Bad(lines.number, Reason.NOT_JSON, str(error), line)
-                continue
-            if isinstance(values, dict):
-                yield Row(lines.number, values)
-            else:
-                yield Bad(lines.number, Reason.NOT_JSON, NO_OBJECT, line)
+        lines, one_by_one = Lines(text, LARGEST), 0  # and up to which line they are taken so
+        while True:
+            if lines.number >= one_by_one:
+                if block := self._block(lines.number + 1, lines.several()):
+                    lines.drop(len(block))
+                    yield block
+                    continue
+                one_by_one = lines.number + lines.count()
+            if not (line := lines.take()):
+                return
+            if row := _row(line, lines):
+                yield row
+
+    def _block(self, number: int, text: str) -> Block | None:
+        """Return the rows of some lines at once: sooner. None where one of them may be no object."""
+        if not text or "\r" in text or len(text) > LARGEST:
+            return None
+        try:
+            objects = list(map(json.loads, text.removesuffix("\n").split("\n")))
+        except (ValueError, RecursionError):
+            return None
+        if set(map(type, objects)) != {dict}:
+            return None
+        return Block(number, [taken(objects) for taken in self._asked.values()], objects)
+
+
+def _row(line: str, lines: Lines) -> Row | Bad | None:
+    """Return the row of the line that was taken last; None where it is blank."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        if lines.too_long:
+            detail = f"a line is longer than {LARGEST:,} characters"
+            return Bad(lines.number, Reason.TOO_LARGE, detail, None)
+        return None if line.isspace() else Bad(lines.number, Reason.NOT_JSON, str(error), line)
+    if isinstance(values, dict):
+        return Row(lines.number, values)
+    return Bad(lines.number, Reason.NOT_JSON, NO_OBJECT, line)
 
 
 class JsonRecords:

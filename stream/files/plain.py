@@ -5,16 +5,29 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from pydantic_core import to_json
 
 from stream.files.columns import MISSING, is_missing, whole_number
 from stream.wire.composed import nfc
-from stream.wire.fields import BLANK, BLANKS, MAX_ID_BYTES
+from stream.wire.fields import BLANK, BLANKS, MAX_ARTISTS, MAX_ID_BYTES
 
-__all__ = ["ByColumn", "Cells", "Texts", "cells", "plain_ids", "plain_numbers", "plain_times", "remembered"]
+__all__ = [
+    "ByColumn",
+    "Cells",
+    "Texts",
+    "cells",
+    "plain_id_lists",
+    "plain_ids",
+    "plain_numbers",
+    "plain_times",
+    "remembered",
+]
 
 NONE_ODD: frozenset[int] = frozenset()
 
@@ -108,9 +121,13 @@ def cells(column: Sequence[Any], *, strip: bool = False) -> Cells:
     try:
         lines = "\n".join(column)
     except TypeError:
-        if set(map(type, column)) != {int}:
+        kinds = set(map(type, column))
+        if kinds == {int}:
+            texts = list(map(str, column))
+        elif kinds <= {str, NoneType}:
+            texts = ["" if value is None else value for value in column]
+        else:
             return Cells(column)
-        texts = list(map(str, column))
         lines = "\n".join(texts)
     if lines.isascii():
         plain = not lines.encode().translate(None, PRINTABLE)
@@ -170,6 +187,40 @@ def plain_ids(nothing: frozenset[str], separator: str = "") -> ByColumn:
         ):
             return Texts(texts, has_gaps=column.has_gaps)
         return _told([one(text) for text in texts or map(_text, column.values)])
+
+    return read
+
+
+def plain_id_lists(ids: ByColumn) -> ByColumn:
+    """Return what reads a column of lists of ids, or of single ids, by what reads a column of ids.
+
+    The text of a list is that between its first quote and its last.
+
+    Examples
+    --------
+    >>> read = plain_id_lists(plain_ids(frozenset({"nan"})))
+    >>> read(cells([["u1", "u2"], [7], ["a.b"], None, [], ["nan"], [["u1"]]]))[:2]
+    (['u1","u2', '7', 'a.b', '', '', '', ''], frozenset({5, 6}))
+    """
+
+    def read(column: Cells) -> Texts:
+        values = column.values
+        if list not in set(map(type, values)):
+            return ids(column)
+        lists = [value if type(value) is list else () if value is None else (value,) for value in values]
+        found = ids(cells(list(chain.from_iterable(lists))))
+        if all(map(len, lists)) and len(found.texts) == len(lists):
+            return found
+        ends = list(accumulate(map(len, lists)))
+        parts = [found.texts[end - len(each) : end] for end, each in zip(ends, lists, strict=True)]
+        odd = {bisect_right(ends, at) for at in found.odd}
+        odd |= {
+            at
+            for at, part in enumerate(parts)
+            if len(part) > MAX_ARTISTS or (len(part) > 1 and not all(part))
+        }
+        texts = ['","'.join(part) for part in parts]
+        return Texts(texts, frozenset(odd), not all(texts))
 
     return read
 
@@ -256,7 +307,8 @@ def plain_times(
     >>> read(cells(["1577836800", "1577836800.5", "0", "x"]))[:2]
     (['1577836800.0', '1577836800.5', '', ''], frozenset({2, 3}))
     """
-    first, last = str(max(math.ceil(earliest), 10 ** (SECONDS_DIGITS - 1))), str(math.floor(latest))
+    digits = max(math.ceil(earliest), 10 ** (SECONDS_DIGITS - 1)), math.floor(latest)
+    first, last = map(str, digits)
 
     def one(value: Any) -> str | None:
         try:
@@ -269,17 +321,24 @@ def plain_times(
         texts = column.texts
         if are_seconds and _are_seconds(column) and first <= min(texts) and max(texts) <= last:
             return Texts(texts, end=".0")
+        if are_seconds and set(map(type, column.values)) == {float} and _are_between(column.values, *digits):
+            return Texts(list(map(repr, column.values)))
         if read_all and column.lines and texts is column.values:
             try:
                 found = read_all(texts)
             except (ValueError, OverflowError):
                 pass  # then one by one
             else:
-                if earliest <= min(found) and max(found) <= latest:
+                if _are_between(found, earliest, latest):
                     return Texts(to_json(found)[1:-1].decode().split(","))
         return _told([one(value) for value in column.values])
 
     return times
+
+
+def _are_between(numbers: Sequence[float], first: float, last: float) -> bool:
+    # What is no number is neither the least nor the largest, but the sum is none either.
+    return first <= min(numbers) and max(numbers) <= last and math.isfinite(sum(numbers))
 
 
 def _are_seconds(column: Cells) -> bool:

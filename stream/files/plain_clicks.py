@@ -161,7 +161,7 @@ def _one(name: str, source: Source, place: int) -> Callable[[Any], str | None]:
     def read(cell: Any) -> str | None:
         notes: list[Note] = []
         try:
-            value = source.read({place: cell}, notes)
+            value = source.read({place: cell, source.column: cell}, notes)  # a list of cells, or an object
             if value is not None:
                 value = CHECK({"user_id": "u", "ts": 0.0, name: value})[name]
         except (ValueError, OverflowError):  # a ValidationError is a ValueError

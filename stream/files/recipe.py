@@ -173,7 +173,7 @@ class Recipe:
             splitter=splitter,
             since=self.since,
             finish=finisher(shape, self.now, spread=self.spread),
-            plain=plain_clicks(found, constants, earliest, self._latest, strip=table.format != "parquet")
+            plain=plain_clicks(found, constants, earliest, self._latest, strip=table.format in ("csv", "tsv"))
             if alone
             else None,
         )

@@ -23,18 +23,34 @@ class Row(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows that follow each other, a line each, by their columns: `line` is that of the first."""
+    """Rows that follow each other, a line each, by their columns.
+
+    Attributes
+    ----------
+    line
+        That of the first.
+    columns
+        The values of each.
+    objects
+        The same rows as they stand in JSON; empty where they are lists of cells.
+    """
 
     line: int
     columns: Sequence[Sequence[Any]]
+    objects: Sequence[dict[str, Any]] = ()
+
+    def __len__(self) -> int:
+        return len(self.objects or self.columns[0])
 
     def rows(self) -> Iterator[Row]:
         """Go through the rows."""
-        return itertools.starmap(Row, enumerate(map(list, zip(*self.columns, strict=True)), self.line))
+        values = self.objects or map(list, zip(*self.columns, strict=True))
+        return itertools.starmap(Row, enumerate(values, self.line))
 
     def row(self, at: int) -> Row:
         """Return the row that comes after so many others."""
-        return Row(self.line + at, [column[at] for column in self.columns])
+        values = self.objects[at] if self.objects else [column[at] for column in self.columns]
+        return Row(self.line + at, values)
 
 
 class Bad(NamedTuple):

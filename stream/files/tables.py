@@ -210,7 +210,7 @@ class Table:
         try:
             for part in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
                 yield part
-                line = part.line + len(part.columns[0]) - 1 if isinstance(part, Block) else part.line
+                line = part.line + len(part) - 1 if isinstance(part, Block) else part.line
         except (EOFError, OSError, UnicodeError) as error:
             raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
         except BadFile as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -133,11 +135,77 @@ def test_columns_of_parquet_become_what_a_look_at_each_row_makes_of_it(
         "ts": times,
         "ms_played": [1, 2, None, -1, 5],
         "other": ["b"] * 5,
+        "artist_ids": [["a1"], ["a1", "Björk"], None, [], ["a.b", "a1"]],
     }
     pa.parquet = __import__("pyarrow.parquet").parquet
     pa.parquet.write_table(pa.table(columns), path)
     table = Table(path, Layout())
     assert found(table, options, None, show=0) == found(table, options, None, show=1)
+
+
+LISTS = st.lists(st.sampled_from(("a1", "a2", "17", 7, None, 7.0, True, *ODD)), max_size=3)
+NUMBERS_OF_TS = st.sampled_from((1577836800.0, 1577836801.5, 999999999.5, math.nan, math.inf))
+OBJECTS = st.fixed_dictionaries(
+    {"user_id": st.sampled_from(("u1", "u2", 7)) | st.sampled_from(ODD)},
+    optional={
+        "song_id": st.sampled_from(("s1", 17, None, {"id": "s1"})) | st.sampled_from(ODD),
+        "ts": st.sampled_from((1577836800, 1577836800000, None, True, 1e300)) | NUMBERS_OF_TS | TIMES,
+        "artist_ids": LISTS | st.sampled_from(("a1", 7, None, ["a"] * 33, [["a"]], {"a": 1})) | IDS,
+        "action": st.sampled_from(("play", "Like", "skip", None, 7, "bogus")),
+        "ms_played": st.sampled_from((0, 31000, -1, 1.0, None, True, 2**60, "17")),
+        "utc_offset_min": st.sampled_from((0, 330, None, 2000, "60", 1.5)),
+        "city": st.sampled_from(("Pune", "", None, 7, "x" * 300)),
+        "event_id": st.sampled_from(("e1", "e2", None)) | st.sampled_from(ODD),
+        "other": st.sampled_from(("", "a", None)),
+    },
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(OBJECTS | st.just({"user_id": "u1", "song_id": "s1", "ts": 1577836800}), max_size=30), OPTIONS
+)
+def test_objects_a_line_become_what_a_look_at_each_makes_of_it(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], options: FileOptions
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "clicks.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    table = Table(path, Layout(format="jsonl"))
+    assert found(table, options, None, show=0) == found(table, options, None, show=1)
+
+
+@pytest.mark.parametrize("line", ["[1]", "7", "{", '{"user_id": "u9"} {"user_id": "u8"}', "", " ", "{}\r{}"])
+def test_a_line_that_is_no_object_costs_itself_alone_wherever_it_stands(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "clicks.jsonl"
+    click = '{"user_id": "u1", "song_id": "s1", "ts": 1577836800}'
+    path.write_text(f"{click}\n{click}\n{line}\n{click}\n")
+    table = Table(path, Layout(format="jsonl"))
+    events, rows, *rest = found(table, FileOptions(), None, show=0)
+    assert (events, rows, *rest) == found(table, FileOptions(), None, show=1)
+    assert len(events) == 3
+
+
+def test_a_time_that_is_no_number_is_found_among_others(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.jsonl"
+    times = (1577836800.5, math.nan, 1577836801.5)
+    path.write_text(
+        "".join(f"{json.dumps({'user_id': 'u', 'song_id': 's', 'ts': each})}\n" for each in times)
+    )
+    table = Table(path, Layout())
+    events, *rest = found(table, FileOptions(), None, show=0)
+    assert (events, *rest) == found(table, FileOptions(), None, show=1)
+    assert len(events) == 2
+
+
+def test_clicks_in_objects_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.jsonl"
+    click = {"user_id": "u1", "song_id": "s1", "ts": 1577836800.5, "artist_ids": ["a", "Björk"]}
+    others = [{**click, "artist_ids": ["b"], "event_id": "e1", "ms_played": 7}, {**click, "action": "like"}]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in (click, *others)))
+    table, event_of = ready(path, FileOptions())
+    (block,) = table.parts()
+    assert isinstance(block, Block)
+    assert all(isinstance(part, list) for part in event_of.of_block(block))
 
 
 def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
