@@ -1,6 +1,9 @@
 """History load on Spark, beside a replay through Kafka, and beside a plain Spark aggregation.
 
-    python -m benchmarks.history [--rows N] [--listeners N] [--replayed N] [--cores 1 2] [--tar]
+    python -m benchmarks.history [--rows N] [--listeners N] [--replayed N] [--cores 1 2] [--tar | --events]
+
+The files are logs in the layout of Music Box; with --tar packed, which Spark reads not; with --events clicks
+as JSON, an object a line, of eight times as many listeners.
 
 Rows a second are of what Spark does, without its start, which is told beside; the replay's are from its first
 event to the last click applied, with an ingester that runs already. Each kind of work has the machine alone;
@@ -22,11 +25,13 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from benchmarks.event_logs import write_events
 from benchmarks.house import House, house
 from benchmarks.play_logs import write_logs
 
 ROOT = Path(__file__).parents[1]
 DAYS = 20
+MORE_OF_EVENTS = 8
 LOOK_SECONDS = 1.0
 AGGREGATION = """
 import sys, time
@@ -36,8 +41,12 @@ spark = (SparkSession.builder.master(sys.argv[1]).config("spark.ui.enabled", "fa
     .config("spark.driver.bindAddress", "127.0.0.1").getOrCreate())
 spark.sparkContext.setLogLevel("OFF")
 begun = time.monotonic()
-rows = spark.read.csv(sys.argv[2], sep="\\t", quote="")
-groups = rows.groupBy("_c0").agg({"_c6": "sum", "_c2": "count"})
+if sys.argv[3] == "json":
+    rows = spark.read.json(sys.argv[2], schema="user_id string, song_id string, ms_played long")
+else:
+    rows = spark.read.csv(sys.argv[2], sep="\\t", quote="").selectExpr(
+        "_c0 AS user_id", "_c2 AS song_id", "_c6 AS ms_played")
+groups = rows.groupBy("user_id").agg({"ms_played": "sum", "song_id": "count"})
 groups.write.format("noop").mode("overwrite").save()
 print(time.monotonic() - begun)
 """
@@ -50,13 +59,16 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=80_000)
     parser.add_argument("--replayed", type=int, default=300_000)
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--tar", action="store_true")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--tar", action="store_true")
+    kind.add_argument("--events", action="store_true")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
+    asked.listeners *= MORE_OF_EVENTS if asked.events else 1
     with tempfile.TemporaryDirectory(prefix="refrain-bench-", dir=asked.folder) as made, house() as servers:
         logs, part = Path(made) / "logs", Path(made) / "part"
-        files = write_logs(logs, asked.rows, DAYS, asked.listeners, tar=asked.tar)
-        write_logs(part, asked.replayed, DAYS, asked.listeners * asked.replayed // asked.rows, tar=asked.tar)
+        files = written(asked, logs, asked.rows, asked.listeners)
+        written(asked, part, asked.replayed, asked.listeners * asked.replayed // asked.rows)
         size = sum(path.stat().st_size for path in files) / 1e6
         print(f"{asked.rows:,} rows of {asked.listeners:,} listeners, {len(files)} files, {size:,.0f} MB")
         replay = replayed(servers, part, asked.replayed)
@@ -65,7 +77,7 @@ def main() -> None:
         for cores in asked.cores:
             master = f"local[{cores}]"
             if not asked.tar:  # Spark reads no tar
-                seconds, cost = aggregated(master, logs)
+                seconds, cost = aggregated(master, logs, "json" if asked.events else "csv")
                 speeds[f"spark {cores}"] = asked.rows / seconds
                 show(f"plain Spark aggregation, {cores} cores", asked.rows, seconds, took(asked.rows, cost))
             seconds, cost = loaded(servers, master, logs)
@@ -74,6 +86,13 @@ def main() -> None:
         held = servers.redis.info("memory")["used_memory"]
         print(f"Redis holds {held / 1e6:,.0f} MB, {held / asked.listeners:,.0f} bytes a listener")
         compare(asked.cores, speeds, asked.replayed / replay)
+
+
+def written(asked: argparse.Namespace, folder: Path, rows: int, listeners: int) -> list[Path]:
+    """Write the files that are asked for."""
+    if asked.events:
+        return write_events(folder, rows, DAYS, listeners)
+    return write_logs(folder, rows, DAYS, listeners, tar=asked.tar)
 
 
 def compare(cores: Sequence[int], speeds: Mapping[str, float], replay: float) -> None:
@@ -169,10 +188,10 @@ def _below(child: psutil.Popen) -> list[psutil.Process]:
         return []
 
 
-def aggregated(master: str, folder: Path) -> tuple[float, Cost]:
+def aggregated(master: str, folder: Path, kind: str) -> tuple[float, Cost]:
     """Read and group files by Spark alone; return the seconds without its start, and what it took."""
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_HOSTNAME": "localhost"}
-    code = [sys.executable, "-W", "ignore", "-c", AGGREGATION, master, str(folder)]
+    code = [sys.executable, "-W", "ignore", "-c", AGGREGATION, master, str(folder), kind]
     said, cost = watched(code, environment)
     return float(said.split()[-1]), cost
 
