@@ -89,7 +89,7 @@ def releases(number: int) -> Row:
         worker = place.start("work")
         answered(place, ["warm"])
         used = cpu(worker.pid)
-        _, seconds = answered(place, [f"release-{at}" for at in range(number)])
+        _, seconds, _ = answered(place, [f"release-{at}" for at in range(number)])
         return {
             "s to the last page of the last": seconds,
             "CPU of a release, ms": MS * (cpu(worker.pid) - used) / number,
@@ -181,8 +181,9 @@ def audiences(place: House) -> Row:
     worker = place.start("work")
     answered(place, ["warm"])
     used, taken = cpu(worker.pid), [answered(place, [f"release-{at}"]) for at in range(RELEASES)]
-    first, last = np.median(taken, axis=0)
+    first, last, told = np.median(taken, axis=0)
     row = {
+        "listeners told of a release": told,
         "release, ms to the first page": MS * first,
         "ms to the last": MS * last,
         "CPU of a release, ms": MS * (cpu(worker.pid) - used) / RELEASES,
@@ -239,9 +240,13 @@ def send(place: House, number: int, listeners: int, artists: int, seed: int = 0)
     return number
 
 
-def answered(place: House, names: Sequence[str]) -> tuple[float, float]:
-    """Publish releases; return the seconds to the first page of any, and to the last of all."""
+def answered(place: House, names: Sequence[str]) -> tuple[float, float, float]:
+    """Publish releases; return the seconds to the first page of any, and to the last of all.
+
+    The third is how many listeners each is for, on average.
+    """
     consumer: KafkaConsumer = reader(place, "audiences")
+    told = 0
     producer = Producer({"bootstrap.servers": place.settings.kafka, "linger.ms": 0})
     began, first, open_ = time.monotonic(), 0.0, set(names)
     for at, name in enumerate(names):
@@ -254,10 +259,11 @@ def answered(place: House, names: Sequence[str]) -> tuple[float, float]:
             first = first or time.monotonic() - began
         elif said["release_id"] in open_:
             open_.remove(said["release_id"])
+            told += said["users"]
             if not open_:
                 break
     consumer.close()
-    return first, time.monotonic() - began
+    return first, time.monotonic() - began, told / len(names)
 
 
 def reads(place: House, ingester: Child) -> bool:
