@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from consumers.history.columns import coded, in_codes, narrow, whole
 from models.active_days import KINDS, song_number
 from models.click_columns import NO_MS, ClickColumns, name_places
 from models.listener import HISTORY, Click, Listener, OffsetSource, Rules
@@ -22,6 +22,9 @@ __all__ = ["Loaded", "Made", "Songs", "made_of"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+TEXTS = frozenset({"user_id", "song_id", "artist_ids", "city", "device"})
+"""Columns of texts that many clicks share."""
 
 UNITS = 60_000_000, 1_000_000, 1_000
 """Microseconds of what files may count their times in, the coarsest first: minutes, seconds, milliseconds."""
@@ -53,7 +56,7 @@ class Loaded:
     Attributes
     ----------
     table
-        As `columns.CLICKS`.
+        As `columns.CLICKS`, with texts as `columns.CODED` (but those of ``event_id``).
     users, user
         The listeners, and whose each click is, rising.
     repeated
@@ -68,30 +71,35 @@ class Loaded:
     @classmethod
     def of(cls, clicks: pa.Table) -> Loaded:
         """Put clicks (`columns.CLICKS`) in order: by listener, time, and the place in the files."""
-        users = clicks["user_id"].combine_chunks().dictionary_encode()
-        code = users.indices.to_numpy().astype(np.int64)
-        order = np.lexsort((clicks["place"].to_numpy(), clicks["ts"].to_numpy(), code))
+        column = {name: (in_codes if name in TEXTS else whole)(clicks[name]) for name in clicks.column_names}
+        users, code = coded(column["user_id"])
+        order = np.lexsort((column["place"].to_numpy(), column["ts"].to_numpy(), narrow(code, len(users))))
         if clicks["same"].null_count < len(clicks):
-            same = clicks["same"].combine_chunks().dictionary_encode().indices.take(pa.array(order))
+            same = column["same"].dictionary_encode().indices.take(pa.array(order))
             _, first = np.unique(same.fill_null(-1).to_numpy(), return_index=True)
             kept = same.is_null().to_numpy(zero_copy_only=False)
             kept[first] = True
             order = order[kept]
-        table = clicks.take(pa.array(order)).combine_chunks()
-        return cls(table, users.dictionary.to_pylist(), code[order], len(clicks) - len(order))
+        table = pa.table(column).take(pa.array(order))
+        return cls(table, users.to_pylist(), code[order], len(clicks) - len(order))
 
     @property
     def unnamed_songs(self) -> set[str]:
         """Songs of clicks that name no artists."""
-        named = self.table["artist_ids"].combine_chunks().value_lengths().fill_null(0).to_numpy() > 0
-        return set(self.table["song_id"].filter(pa.array(~named)).unique().to_pylist()) - {""}
+        songs, _ = coded(self.table["song_id"].filter(pa.array(~self._named)))
+        return set(songs.to_pylist()) - {""}
 
     def with_songs(self, songs: Collection[str]) -> Bools:
         """Say which clicks are on one of these songs, and name no artists."""
-        named = self.table["artist_ids"].combine_chunks().value_lengths().fill_null(0).to_numpy() > 0
-        wanted: Bools = pc.is_in(self.table["song_id"], pa.array(list(songs), pa.string())).to_numpy()
-        wanted &= ~named
-        return wanted
+        names, song = coded(self.table["song_id"])
+        wanted = np.fromiter((name in songs for name in names.to_pylist()), np.bool_, len(names))[song]
+        return wanted & ~self._named
+
+    @property
+    def _named(self) -> Bools:
+        """Which clicks name artists."""
+        named: Bools = whole(self.table["artist_ids"]).value_lengths().fill_null(0).to_numpy() > 0
+        return named
 
     def without_more(self, chosen: Bools, most: int) -> tuple[Loaded, int]:
         """Leave out what is more than `most` of a listener's chosen clicks; return how many that are."""
@@ -170,9 +178,9 @@ def _columns(
     residents: Residents, rows: Ints, loaded: Loaded, songs: Songs, source: OffsetSource
 ) -> ClickColumns:
     table, number = loaded.table, len(loaded.table)
-    column = {name: table[name].combine_chunks() for name in table.column_names}
-    named = column["song_id"].dictionary_encode()
-    song, names = named.indices.to_numpy().astype(np.int64), named.dictionary.to_pylist()
+    column = {name: whole(table[name]) for name in table.column_names}
+    said, song = coded(column["song_id"])
+    names = said.to_pylist()
     silent = np.fromiter((not name or name in songs.of_no_length for name in names), np.bool_, len(names))
     numbers = np.fromiter(map(song_number, names), np.int64, len(names))
     numbers[silent] = -1
@@ -204,9 +212,8 @@ def _artists(
     residents: Residents, lists: pa.ListArray, song: Ints, names: Sequence[str], songs: Songs
 ) -> tuple[Ints, Ints]:
     """Return the artists of all clicks, and how many each has; those of the catalogue where it names none."""
-    said = lists.flatten().dictionary_encode()
-    place_of = _artist_places(residents, said.dictionary.to_pylist(), songs)
-    artist = place_of[said.indices.to_numpy()] if len(said) else np.zeros(0, dtype=np.int64)
+    said, code = coded(lists.flatten())
+    artist = _artist_places(residents, said.to_pylist(), songs)[code]
     count = lists.value_lengths().fill_null(0).to_numpy().astype(np.int64)
     begin = np.cumsum(count) - count
     unnamed = count == 0
@@ -228,6 +235,8 @@ def _artist_places(residents: Residents, names: Sequence[str], songs: Songs) -> 
 
 def _each_once(artist: Ints, count: Ints) -> tuple[Ints, Ints]:
     """Leave out an artist whom a click names twice."""
+    if count.max(initial=0) <= 1:
+        return artist, count
     click = np.repeat(np.arange(len(count)), count)
     _, first = np.unique(click << 32 | artist, return_index=True)
     if len(first) == len(artist):
@@ -237,9 +246,8 @@ def _each_once(artist: Ints, count: Ints) -> tuple[Ints, Ints]:
 
 
 def _places(residents: Residents, said: pa.Array) -> Ints:
-    coded = said.dictionary_encode()
-    places = name_places(residents, coded.dictionary.to_pylist())
-    of_each: Ints = places[coded.indices.to_numpy()] if len(places) else np.full(len(said), -1)
+    names, code = coded(said)
+    of_each: Ints = name_places(residents, names.to_pylist())[code]
     return of_each
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.lowest_hashes import HASHES
-from consumers.history.columns import Packets
+from consumers.history.columns import CLICKS, Packets, coded
 from consumers.history.listeners import Loaded
 from consumers.history.packets import is_count
 from consumers.history.read import Rows
@@ -41,6 +41,14 @@ COUNTED = "bucket int, hash long, clicks long, nameless long"
 COUNTS = pa.schema([("bucket", pa.int32()), *((name, pa.int64()) for name in ("hash", "clicks", "nameless"))])
 CLICK = "user_id string, ts double, artist_ids array<string>, kind byte, ms_played long, place long"
 COLUMNS = ["user_id", "ts", "artist_ids", "kind", "ms_played", "place"]
+IN_FULL = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("ts", pa.float64()),
+        ("artist_ids", pa.list_(pa.string())),
+        *((name, CLICKS.field(name).type) for name in COLUMNS[3:]),
+    ]
+)
 TOGETHER = 20_000  # clicks
 
 
@@ -146,19 +154,18 @@ def named(clicks: pa.Table) -> pa.Table:
 
 def in_sample(clicks: pa.Table, below: int) -> npt.NDArray[np.bool_]:
     """Say which clicks are of listeners of the sample."""
-    users = clicks["user_id"].combine_chunks().dictionary_encode()
-    chosen = np.array([crc32(user.encode()) < below for user in users.dictionary.to_pylist()], dtype=bool)
-    found: npt.NDArray[np.bool_] = chosen[users.indices.to_numpy()]
+    users, code = coded(clicks["user_id"])
+    chosen = np.array([crc32(user.encode()) < below for user in users.to_pylist()], dtype=bool)
+    found: npt.NDArray[np.bool_] = chosen[code]
     return found
 
 
 def _count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     bucket, clicks = clicks_of_bucket(batches)
     with_artist = named(clicks)
-    counts = with_artist["user_id"].value_counts()
-    users, clicks_each = (counts.field(name) for name in ("values", "counts"))
+    users, code = coded(with_artist["user_id"])
     hashes = [crc32(user.encode()) for user in users.to_pylist()]
-    yield _counts([bucket] * len(hashes), hashes, clicks_each.to_pylist(), [0] * len(hashes))
+    yield _counts([bucket] * len(hashes), hashes, np.bincount(code).tolist(), [0] * len(hashes))
     yield _counts([bucket], [None], [0], [len(clicks) - len(with_artist)])
 
 
@@ -170,4 +177,5 @@ def _counts(*columns: list[Any]) -> pa.RecordBatch:
 def _sampled(below: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     clicks = named(clicks_of_bucket(batches)[1])
     chosen = clicks.filter(pa.array(in_sample(clicks, below)))
-    yield from chosen.select(COLUMNS).to_batches(TOGETHER)
+    # Spark knows no columns that are coded.
+    yield from chosen.select(COLUMNS).cast(IN_FULL).to_batches(TOGETHER)

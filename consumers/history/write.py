@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from consumers.history.columns import coded
 from consumers.history.listeners import Loaded, Made, Songs, made_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import HISTORY, Click, last_move
@@ -202,8 +203,9 @@ class Writer:
 
 
 def _expected(loaded: Loaded, late: npt.NDArray[np.bool_]) -> list[Click]:
-    songs = loaded.table["song_id"].to_numpy()[late].tolist()
-    users = [loaded.users[user] for user in loaded.user[late].tolist()]
+    names, song = coded(loaded.table["song_id"])
+    songs = names.to_pylist()
     return [
-        Click(user, HISTORY, 0, 0.0, song, (), "play") for song, user in set(zip(songs, users, strict=True))
+        Click(loaded.users[user], HISTORY, 0, 0.0, songs[song], (), "play")
+        for song, user in set(zip(song[late].tolist(), loaded.user[late].tolist(), strict=True))
     ]

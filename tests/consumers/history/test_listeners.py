@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pytest
 
-from consumers.history.columns import EVENTS, of_events
+from consumers.history import columns
+from consumers.history.columns import EVENTS, Packets, cut, of_events, pack
 from consumers.history.listeners import Loaded, Songs, made_of
 from models.affinity import ForwardDecay
 from models.listener import HISTORY, Rules
@@ -33,3 +37,61 @@ def test_event_ids_are_looked_at_without_making_each_click_whole(monkeypatch: py
     made = made_of(loaded, Songs({}), rules, UNTIL, HISTORY, activity=False, most_event_ids=64)
     assert made.residents.clicks[made.changes.rows].tolist() == [10, 10, 10]
     assert {len(held) for held in made.changes.event_ids.values()} == {80}
+
+
+def clicks_of(users: str, artists: Sequence[str] = ("ana",)) -> pa.Table:
+    """A click of each, with these artists, a second apart."""
+    clicks = [
+        {"user_id": user, "song_id": f"s {user}", "artist_ids": list(artists), "ts": UNTIL + at}
+        for at, user in enumerate(users)
+    ]
+    return of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0)
+
+
+def test_clicks_of_each_listener_are_counted_only_where_one_may_have_more_than_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(columns, "MOST_OF_ONE", 5)
+    counted = list[bytes]()
+    count = Packets._count
+    monkeypatch.setattr(
+        Packets, "_count", lambda held, packed: counted.append(packed) or count(held, packed), raising=True
+    )
+    held = Packets()
+    for users in ("xxyz", "abxxy", "xvyw"):
+        assert not counted
+        held.add(*[pack(part) for _, part in cut(clicks_of(users), 1)])
+    assert (held.shortened, len(held.clicks())) == ({}, 13)
+    held.add(*[pack(part) for _, part in cut(clicks_of("x"), 1)])
+    assert len(counted) == 4
+    assert held.shortened == {"x": 6}
+    assert Counter(held.clicks()["user_id"].to_pylist())["x"] == 5
+
+
+def test_listeners_songs_and_artists_are_those_of_the_clicks_that_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unnamed = clicks_of("uvuvu", artists=())
+    loaded = Loaded.of(pa.concat_tables([clicks_of("vw"), unnamed]))
+    assert loaded.users == ["v", "w", "u"]
+    assert loaded.unnamed_songs == {"s u", "s v"}
+    late = loaded.with_songs({"s u", "s w"})
+    assert loaded.table.filter(pa.array(late))["user_id"].to_pylist() == ["u"] * 3
+    left, refused = loaded.without_more(late, 0)
+    assert refused == 3
+    assert left.unnamed_songs == {"s v"}
+
+
+def test_a_click_that_names_an_artist_twice_is_of_that_artist_once() -> None:
+    loaded = Loaded.of(clicks_of("u", artists=("ana", "bo", "ana")))
+    rules = Rules(ForwardDecay())
+    made = made_of(loaded, Songs({}), rules, UNTIL, HISTORY, activity=False, most_event_ids=0)
+    alone = made_of(
+        Loaded.of(clicks_of("u", artists=("ana", "bo"))),
+        *(Songs({}), rules, UNTIL, HISTORY),
+        activity=False,
+        most_event_ids=0,
+    )
+    for each in (made, alone):
+        assert sorted(each.residents.artists.names) == ["ana", "bo"]
+    assert made.residents.count.tolist() == alone.residents.count.tolist()
