@@ -6,6 +6,7 @@
     plan.py       which files there are, and how each is read
     session.py    Spark, and errors of what runs on it
     columns.py    clicks in Arrow columns, cut by listener
+    blocks.py     clicks as a file has them, as such columns
     read.py       a file, as such columns
     packets.py    files, as packets of them in Spark
     listeners.py  the clicks of listeners, as what Redis is to hold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import json as arrow_json
 
-from consumers.history.columns import EVENTS, cut, of_events, pack, sampled
+from consumers.history.blocks import Gathered
+from consumers.history.columns import cut, pack, sampled
 from consumers.history.plan import HistoryFile
 from models.active_days import KINDS
-from stream.files.distinct import same_click
 from stream.files.tally import Tally
 from stream.wire.dead_letter import Reason
 from stream.wire.parsing import FUTURE_SECONDS
@@ -28,7 +26,6 @@ TOGETHER = 200_000  # rows, few enough for memory
 IN_A_PACKET = 200  # rows, so that the head of a packet is little of it
 PLACES = 1 << 40  # rows of a file, at most
 PLAYS = np.array([KINDS.index("play"), KINDS.index("complete")])
-PARSE = arrow_json.ParseOptions(explicit_schema=EVENTS, unexpected_field_behavior="error")
 
 
 @dataclass
@@ -110,22 +107,26 @@ class FileReader:
             Where it breaks off, or nothing in it can be used.
         """
         reading = file.reading(self.now, self.spare)
-        values = (value for _, value in reading.pairs())
-        place = file.number * PLACES
+        gathered = Gathered(file.number * PLACES, distinct=file.distinct)
         together = max(TOGETHER, IN_A_PACKET * self.buckets)
-        while lines := list(itertools.islice(values, together)):
-            clicks = of_events(_parsed(lines), place, list(map(same_click, lines)) if file.distinct else None)
-            place += len(lines)
-            for bucket, part in cut(self._wanted(clicks, counted), self.buckets):
-                counted.clicks += len(part)
-                yield bucket, pack(part)
+        for part in reading.events_and_columns():
+            gathered.add(part)
+            if len(gathered) >= together:
+                yield from self._cut(gathered.taken(), counted)
+        if len(gathered):
+            yield from self._cut(gathered.taken(), counted)
         counted.tell(reading.tally)
+
+    def _cut(self, clicks: pa.Table, counted: Rows) -> Iterator[tuple[int, bytes]]:
+        for bucket, part in cut(self._wanted(clicks, counted), self.buckets):
+            counted.clicks += len(part)
+            yield bucket, pack(part)
 
     def _wanted(self, clicks: pa.Table, counted: Rows) -> pa.Table:
         of_all = len(clicks)
         clicks = sampled(clicks, self.share)
         counted.unsampled += of_all - len(clicks)
-        in_time = clicks.filter(pc.less_equal(clicks["ts"], self.now + FUTURE_SECONDS))
+        in_time = _filtered(clicks, pc.less_equal(clicks["ts"], self.now + FUTURE_SECONDS))
         counted.bad[Reason.FUTURE.value] += len(clicks) - len(in_time)
         if not self.drop_zero_plays:
             return in_time
@@ -134,8 +135,6 @@ class FileReader:
         return in_time.filter(pa.array(~played))
 
 
-def _parsed(lines: list[bytes]) -> pa.Table:
-    joined = b"\n".join(lines)
-    options = arrow_json.ReadOptions(use_threads=False, block_size=len(joined) + 1)
-    table: pa.Table = arrow_json.read_json(pa.BufferReader(joined), options, PARSE)
-    return table
+def _filtered(clicks: pa.Table, wanted: pa.ChunkedArray) -> pa.Table:
+    """Return the clicks that are wanted: mostly all, which need no copy."""
+    return clicks if pc.all(wanted).as_py() else clicks.filter(wanted)

@@ -88,7 +88,7 @@ class Texts(NamedTuple):
     has_gaps
         Whether there may be nothing in some.
     end
-        What follows each text.
+        What follows each text in JSON, and changes nothing of what it says.
     """
 
     texts: Sequence[str]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import TypeAdapter
@@ -11,11 +13,11 @@ from pydantic_core import to_json
 
 from stream.files.fields import Note, Source
 from stream.files.kinds import ID_LISTS
-from stream.files.plain import ByColumn, cells, remembered
+from stream.files.plain import ByColumn, Texts, cells, remembered
 from stream.files.rows import Block
 from stream.wire.events import ClickEvent
 
-__all__ = ["Pairs", "PlainClicks", "plain_clicks"]
+__all__ = ["BlockClicks", "Clicks", "Field", "Pairs", "PlainClicks", "plain_clicks"]
 
 Pairs: TypeAlias = list[tuple[bytes, bytes]]
 """Keys and values of events."""
@@ -61,13 +63,83 @@ def plain_clicks(
 
 
 class Field(NamedTuple):
-    """A field of clicks: the column it is from, what reads that, and its JSON around a value's text."""
+    """A field of clicks: the column it is from, what reads that, and its JSON around a value's text.
+
+    Attributes
+    ----------
+    is_json
+        Whether a text is JSON as it is: else it is a text without its quotes, or a list of such from behind
+        its first quote up to its last.
+    """
 
     name: str
     place: int
     read: ByColumn
     before: str
     after: str
+    is_json: bool
+
+
+class BlockClicks:
+    """The clicks of all rows of a block, also of those that have to be looked at instead.
+
+    Attributes
+    ----------
+    of
+        What made them.
+    size
+        How many there are.
+    texts
+        Of each of the `PlainClicks.fields`.
+    """
+
+    def __init__(self, of: PlainClicks, size: int, texts: Sequence[Texts]) -> None:
+        self.of = of
+        self.size = size
+        self.texts = texts
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Their keys and values."""
+        users: Iterable[str] = itertools.repeat(self.of.user, self.size)
+        between, parts = "\n{", list[Iterable[str]]()
+        found = iter(self.texts)
+        for field in self.of.layout:
+            if isinstance(field, str):
+                between += field
+                continue
+            texts, _, has_gaps, end = next(found)
+            if field.name == "user_id":
+                users = texts
+            if has_gaps and field.name not in NEEDED:
+                parts += [itertools.repeat(between, self.size)]
+                parts += [[text and f"{field.before}{text}{end}{field.after}" for text in texts]]
+                between = ""
+            else:
+                parts += [itertools.repeat(between + field.before, self.size), texts]
+                between = end + field.after
+        parts += [itertools.repeat(f"{between}}}\n", self.size)]
+        # One text of all: what makes a text of each row, and bytes of each of these, takes twice as long.
+        text = "".join(itertools.chain.from_iterable(zip(users, *parts, strict=True)))
+        lines = text.encode().split(b"\n")
+        return list(zip(lines[::2], lines[1::2], strict=False))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Clicks:
+    """Clicks that follow each other in a block: those from `start` on, up to `end`."""
+
+    block: BlockClicks
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    @property
+    def pairs(self) -> Pairs:
+        """Their keys and values."""
+        return self.block.pairs[self.start : self.end]
 
 
 class PlainClicks:
@@ -86,6 +158,17 @@ class PlainClicks:
     strip
         Whether blanks around a cell are no part of it.
 
+    Attributes
+    ----------
+    constants
+        As the check of a click gives them.
+    fields
+        The others, those that there are.
+    layout
+        The JSON of constants, and the other fields, in the order in which they come in a click.
+    user
+        The listener, where it is the same for all.
+
     Examples
     --------
     >>> from stream.files.plain import plain_ids, plain_times
@@ -93,50 +176,36 @@ class PlainClicks:
     >>> read = [("user_id", ids), ("song_id", ids), ("ts", times)]
     >>> sources = {name: Source(name, None, None, place, read) for place, (name, read) in enumerate(read)}
     >>> clicks = PlainClicks(sources, {"action": "like"}, strip=True)
-    >>> pairs, odd = clicks(Block(2, [["u1", "u2 "], ["s1", "7.0"], ["1577836800", "1577836801"]]))
-    >>> pairs[0], odd
+    >>> made, odd = clicks(Block(2, [["u1", "u2 "], ["s1", "7.0"], ["1577836800", "1577836801"]]))
+    >>> made.pairs[0], odd
     ((b'u1', b'{"user_id":"u1","song_id":"s1","ts":1577836800.0,"action":"like"}'), {1})
+    >>> [found.texts[0] for found in made.texts]
+    ['u1', 's1', '1577836800']
     """
 
     def __init__(self, sources: Mapping[str, Source], constants: Mapping[str, Any], *, strip: bool) -> None:
         self._strip = strip
-        self._user = str(constants.get("user_id", ""))
-        self._fields = list[Field | str]()
+        self.user = str(constants.get("user_id", ""))
+        self.constants = constants
+        self.layout = list[Field | str]()
         for name in ClickEvent.__annotations__:
             source = sources.get(name)
             if name in constants:
-                self._fields.append(_before(name) + to_json(constants[name]).decode())
+                self.layout.append(_before(name) + to_json(constants[name]).decode())
             elif source and source.place is not None:
-                self._fields.append(_field(name, source, source.place))
+                self.layout.append(_field(name, source, source.place))
+        self.fields = [field for field in self.layout if isinstance(field, Field)]
 
-    def __call__(self, block: Block) -> tuple[Pairs, set[int]]:
-        """Return the events of rows, and which of these have to be looked at instead."""
-        size = len(block.columns[0])
-        users: Iterable[str] = itertools.repeat(self._user, size)
-        between, parts, odd = "\n{", list[Iterable[str]](), set[int]()
-        for field in self._fields:
-            if isinstance(field, str):
-                between += field
-                continue
+    def __call__(self, block: Block) -> tuple[BlockClicks, set[int]]:
+        """Return the clicks of rows, and which of these have to be looked at instead."""
+        texts, odd = list[Texts](), set[int]()
+        for field in self.fields:
             found = field.read(cells(block.columns[field.place], strip=self._strip))
-            texts, is_needed = found.texts, field.name in NEEDED
             odd |= found.odd
-            if field.name == "user_id":
-                users = texts
-            if found.has_gaps and is_needed:
-                odd.update(at for at, text in enumerate(texts) if not text)
-            if found.has_gaps and not is_needed:
-                parts += [itertools.repeat(between, size)]
-                parts += [[text and f"{field.before}{text}{found.end}{field.after}" for text in texts]]
-                between = ""
-            else:
-                parts += [itertools.repeat(between + field.before, size), texts]
-                between = found.end + field.after
-        parts += [itertools.repeat(f"{between}}}\n", size)]
-        # One text of all: what makes a text of each row, and bytes of each of these, takes twice as long.
-        text = "".join(itertools.chain.from_iterable(zip(users, *parts, strict=True)))
-        lines = text.encode().split(b"\n")
-        return list(zip(lines[::2], lines[1::2], strict=False)), odd
+            if found.has_gaps and field.name in NEEDED:
+                odd.update(at for at, text in enumerate(found.texts) if not text)
+            texts.append(found)
+        return BlockClicks(self, len(block.columns[0]), texts), odd
 
 
 def _before(name: str) -> str:
@@ -145,14 +214,13 @@ def _before(name: str) -> str:
 
 
 def _field(name: str, source: Source, place: int) -> Field:
-    before, after = _before(name), ""
+    before = _before(name)
     if source.by_column is None:
-        return Field(name, place, remembered(_one(name, source, place)), before, after)
-    if name in ID_LISTS:
-        before, after = f'{before}["', '"]'
-    elif name not in BARE:
-        before, after = f'{before}"', '"'
-    return Field(name, place, source.by_column, before, after)
+        return Field(name, place, remembered(_one(name, source, place)), before, "", is_json=True)
+    if name in BARE:
+        return Field(name, place, source.by_column, before, "", is_json=True)
+    begin, end = ('["', '"]') if name in ID_LISTS else ('"', '"')
+    return Field(name, place, source.by_column, before + begin, end, is_json=False)
 
 
 def _one(name: str, source: Source, place: int) -> Callable[[Any], str | None]:

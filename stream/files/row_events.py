@@ -14,7 +14,7 @@ from stream.files.credits import Credits
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
 from stream.files.kinds import ID_LISTS, TIMES, Shape, is_id
-from stream.files.plain_clicks import Pairs, PlainClicks
+from stream.files.plain_clicks import Clicks, PlainClicks
 from stream.files.songs import Join
 from stream.files.tables import Bad, Block, Column, Row
 from stream.files.times import utc_text
@@ -82,7 +82,7 @@ class RowEvents:
     finish
         Checks an event and gives its JSON.
     plain
-        Gives the key and the JSON of most events of a block sooner; None where nothing does.
+        Makes most clicks of a block sooner; None where nothing does.
     """
 
     shape: Shape
@@ -116,20 +116,22 @@ class RowEvents:
             return Bad(row.line, bad.reason, bad.detail, row.values)
         return Event(event[self.shape.key].encode(), value, copies, notes)
 
-    def of_block(self, block: Block) -> Iterator[Pairs | Row]:
-        """Go through the events of rows, and rows that take a call of their own, in their order."""
+    def of_block(self, block: Block) -> Iterator[Clicks | Row]:
+        """Go through the clicks of rows, and rows that take a call of their own, in their order."""
         if self.plain is None:
             yield from block.rows()
             return
-        pairs, odd = self.plain(block)
+        made, odd = self.plain(block)
         if self.wanted:
             odd.update(at for at, row in enumerate(block.rows()) if not self.wanted(row.values))
         start = 0
         for at in sorted(odd):
-            yield pairs[start:at]
+            if start < at:
+                yield Clicks(made, start, at)
             yield block.row(at)
             start = at + 1
-        yield pairs[start:]
+        if start < made.size:
+            yield Clicks(made, start, made.size)
 
     def column(self, field: str) -> str:
         """Return which column, or option, a field comes from; "" where from none."""

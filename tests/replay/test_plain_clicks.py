@@ -18,6 +18,7 @@ from consumers.replay.plan import Plan
 from stream.errors import BadFile
 from stream.files import plain
 from stream.files.options import Condition, FileOptions, Layout
+from stream.files.plain_clicks import Clicks, Pairs
 from stream.files.reading import Reading
 from stream.files.recipe import Recipe
 from stream.files.row_events import RowEvents
@@ -205,7 +206,12 @@ def test_clicks_in_objects_that_are_as_they_should_be_are_made_of_whole_columns(
     table, event_of = ready(path, FileOptions())
     (block,) = table.parts()
     assert isinstance(block, Block)
-    assert all(isinstance(part, list) for part in event_of.of_block(block))
+    assert all(isinstance(part, Clicks) for part in event_of.of_block(block))
+
+
+def pairs_of(part: Clicks | Row) -> Pairs:
+    assert isinstance(part, Clicks)
+    return part.pairs
 
 
 def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
@@ -231,7 +237,7 @@ def test_clicks_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: P
     path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 3000)
     table, event_of = ready(path, FileOptions())
     blocks = [part for part in table.parts() if isinstance(part, Block)]
-    made = [part for block in blocks for part in event_of.of_block(block)]
+    made = [pairs_of(part) for block in blocks for part in event_of.of_block(block)]
     pair = b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}'
     assert made == [[pair] * len(block.columns[0]) for block in blocks]
     assert [block.line for block in blocks] == [
@@ -254,9 +260,9 @@ def test_letters_of_any_script_and_times_in_text_are_read_by_column(
     table, event_of = ready(path, FileOptions())
     [block] = table.parts()
     assert isinstance(block, Block)
-    [pairs] = event_of.of_block(block)
+    [made] = event_of.of_block(block)
     value = f'{{"user_id":"u","song_id":"{song}","ts":1577836800.0}}'.encode()
-    assert pairs == [(b"u", value)] * 3
+    assert pairs_of(made) == [(b"u", value)] * 3
 
 
 @pytest.mark.parametrize("song", ["Bjo\u0308rk", "a\u3164", "\ufe0f", "é" * 129, "a\u00a0b"])
@@ -293,8 +299,8 @@ def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
     [block] = table.parts()
     assert isinstance(block, Block)
     first, second, third = event_of.of_block(block)
-    assert isinstance(first, list)
-    assert isinstance(third, list)
+    assert isinstance(first, Clicks)
+    assert isinstance(third, Clicks)
     assert (len(first), second, len(third)) == (1, Row(3, ["u2", "7.0", "1577836800"]), 1)
 
 
