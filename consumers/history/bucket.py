@@ -21,32 +21,25 @@ from stream.settings import Settings
 
 __all__ = ["write_bucket"]
 
-COUNTED = pa.schema([("said", pa.string())])
-
 
 def write_bucket(
-    settings: Settings, load: int, batches: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    """Write the listeners of a bucket; go through what `load` is told of them, as JSON."""
+    settings: Settings, load: int, packets: Iterator[tuple[int, bytes]]
+) -> Iterator[dict[str, Any]]:
+    """Write the listeners of a bucket; go through what `load` is told of it, by what it is of."""
     look_seldom_for_cycles()
     packed = Packets()
-    for batch in batches:
-        for rows in batch.column(1).to_pylist():
-            if is_count(rows):
-                yield _counted({"rows": json.loads(rows)})
-            else:
-                packed.add(rows)
+    for _, rows in packets:
+        if is_count(rows):
+            yield {"rows": json.loads(rows)}
+        else:
+            packed.add(rows)
     if packed:
         if shortened := packed.shortened:
-            yield _counted({"shortened": shortened})
+            yield {"shortened": shortened}
         with threadpool_limits(1):
-            yield _counted({"written": vars(asyncio.run(_write_all(settings, load, packed.clicks())))})
+            yield {"written": vars(asyncio.run(_write_all(settings, load, packed.clicks())))}
 
 
 async def _write_all(settings: Settings, load: int, clicks: pa.Table) -> Written:
     async with aclosing(await Writer.open(settings, load)) as writer:
         return await writer.write(clicks)
-
-
-def _counted(said: dict[str, Any]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([json.dumps(said)])], schema=COUNTED)

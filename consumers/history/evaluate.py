@@ -11,7 +11,7 @@ from consumers.evaluate.reading import Read, asked_for_times
 from consumers.evaluate.result import Result
 from consumers.evaluate.run import Source, evaluate_log
 from consumers.history.options import Loading
-from consumers.history.packets import packets
+from consumers.history.packets import as_frame, packets
 from consumers.history.plan import HistoryFile
 from consumers.history.sample import census, put_sample, rows_read
 from consumers.history.session import session
@@ -43,7 +43,7 @@ def evaluate_history(
     with session(loading.master) as spark, ClickLog(measure.listeners) as log:
         spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)
         # Rows of files are read once, and stay packed on the workers' disks.
-        packed = packets(spark, files, settings, loading).persist(StorageLevel.DISK_ONLY)
+        packed = as_frame(spark, packets(spark, files, settings, loading)).persist(StorageLevel.DISK_ONLY)
         watch("reading", 0, 1)
         rows = rows_read(packed)
         there = census(packed, measure.listeners)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,6 +82,17 @@ class Loaded:
             order = order[kept]
         table = pa.table(column).take(pa.array(order))
         return cls(table, users.to_pylist(), code[order], len(clicks) - len(order))
+
+    def parts(self, most: int) -> Iterator[Loaded]:
+        """Go through them by so many listeners each."""
+        for first in range(0, len(self.users), most):
+            begin, end = np.searchsorted(self.user, (first, first + most)).tolist()
+            yield Loaded(
+                self.table.slice(begin, end - begin),
+                self.users[first : first + most],
+                self.user[begin:end] - first,
+                0 if first else self.repeated,
+            )
 
     @property
     def unnamed_songs(self) -> set[str]:

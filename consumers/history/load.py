@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -26,8 +25,6 @@ __all__ = ["load"]
 
 logger = logging.getLogger(__name__)
 
-SAID = "said string"
-
 
 def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> LoadSummary:
     """Load the listeners of files, all but those who are there.
@@ -48,7 +45,7 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
         try:
             said = (
                 packets(spark, files, settings, loading)
-                .mapInArrow(told(partial(write_bucket, settings, number)), SAID)
+                .mapPartitions(told(partial(write_bucket, settings, number)))
                 .collect()
             )
             summary = LoadSummary(seconds=time.monotonic() - begun)
@@ -58,8 +55,8 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
                 "the load did not end: `refrain ingest` and `refrain train` wait %s", UNTIL_REPEATED
             )
             raise
-    for row in said:
-        _add(summary, json.loads(row.said))
+    for each in said:
+        _add(summary, each)
     return summary
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from consumers.history.options import Loading
 from consumers.history.plan import HistoryFile, for_workers
 from consumers.history.read import FileReader, Rows
@@ -19,9 +17,10 @@ from consumers.history.session import told
 from stream.settings import Settings
 
 if TYPE_CHECKING:
+    from pyspark import RDD
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["FOLDER", "is_count", "look_seldom_for_cycles", "packets"]
+__all__ = ["FOLDER", "as_frame", "is_count", "look_seldom_for_cycles", "packets"]
 
 FOLDER = "history"
 """Within the data folder: rows that cannot be used, where they cannot stand beside their file."""
@@ -36,20 +35,21 @@ SELDOM = 100_000, 20, 100
 """When a worker looks for cycles: it makes objects by the million, hardly any in one, as an ingester does."""
 
 PACKED = "bucket int, rows binary"
-BUCKET = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
 COUNTS = b"{"
 """How counts begin; packets of clicks, as Arrow has them, do not."""
 
 
 def packets(
     spark: SparkSession, files: Sequence[HistoryFile], settings: Settings, loading: Loading
-) -> DataFrame:
+) -> RDD[tuple[int, bytes]]:
     """Return the packets of the clicks of files, a partition for each bucket of listeners.
 
-    Its columns are `bucket` and `rows`: clicks (`columns.unpack`), or what became of the rows of a file
-    (`is_count`), as JSON of `read.Rows`.
+    A packet is the number of its bucket, and clicks (`columns.unpack`), or what became of the rows of a file
+    (`is_count`), as JSON of `read.Rows`. Of Spark's ways to hold them this is the one that begins soonest: to
+    get its SQL ready takes as long as to read a million rows.
     """
-    cores = spark.sparkContext.defaultParallelism
+    context = spark.sparkContext
+    cores = context.defaultParallelism
     sizes = {file.number: file.size for file in files}  # of an object store each is a request
     buckets = min(cores * max(1, math.ceil(sum(sizes.values()) / BUCKET_BYTES / cores)), MOST_BUCKETS)
     reader = FileReader(
@@ -57,10 +57,15 @@ def packets(
     )
     largest_first = sorted(for_workers(files), key=lambda file: -sizes[file.number])
     return (
-        spark.range(0, len(files), 1, len(files))
-        .mapInArrow(told(partial(_read, largest_first, reader)), PACKED)
-        .repartitionById(buckets, "bucket")
+        context.parallelize(range(len(files)), len(files))
+        .mapPartitions(told(partial(_read, largest_first, reader)))
+        .partitionBy(buckets, int)
     )
+
+
+def as_frame(spark: SparkSession, packets: RDD[tuple[int, bytes]]) -> DataFrame:
+    """Return packets with the columns `bucket` and `rows`."""
+    return spark.createDataFrame(packets, PACKED, verifySchema=False)
 
 
 def is_count(rows: bytes) -> bool:
@@ -78,18 +83,11 @@ def look_seldom_for_cycles() -> None:
 
 
 def _read(
-    files: Sequence[HistoryFile], reader: FileReader, batches: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+    files: Sequence[HistoryFile], reader: FileReader, numbers: Iterator[int]
+) -> Iterator[tuple[int, bytes]]:
     """Read files, by their numbers: on a worker."""
     look_seldom_for_cycles()
-    for batch in batches:
-        for number in batch.column(0).to_pylist():
-            counted = Rows()
-            for bucket, packed in reader.packed(files[number], counted):
-                yield _row(bucket, packed)
-            yield _row(0, json.dumps(vars(counted)).encode())
-
-
-def _row(bucket: int, packed: bytes) -> pa.RecordBatch:
-    arrays = [pa.array([bucket], pa.int32()), pa.array([packed], pa.binary())]
-    return pa.RecordBatch.from_arrays(arrays, schema=BUCKET)
+    for number in numbers:
+        counted = Rows()
+        yield from reader.packed(files[number], counted)
+        yield 0, json.dumps(vars(counted)).encode()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +77,14 @@ class Written:
         self.last = max((at for at in (self.last, other.last) if at is not None), default=None)
 
 
+class _Ready(NamedTuple):
+    """Listeners who can be written; their clicks, and how many more than may wait."""
+
+    loaded: Loaded
+    made: Made
+    refused: int
+
+
 class Writer:
     """Writes the listeners of a load, which has a number, with the settings' Redis."""
 
@@ -127,20 +137,39 @@ class Writer:
         return result
 
     async def _load(self, loaded: Loaded) -> Written:
-        now = time.time()
-        loaded, artists, refused = await self._patiently(partial(self._with_songs, loaded, now))
-        songs = Songs(artists, self._stores.catalogue.no_length, self._stores.aliases.of)
+        written = Written()
+        with ThreadPoolExecutor(1) as thread:
+            ready: Future[_Ready] | None = None
+            # While Redis takes in one part, the next is reckoned: else each would wait for the other.
+            for part in loaded.parts(TOGETHER):
+                now = time.time()
+                known = await self._patiently(partial(self._with_songs, part, now))
+                ahead = thread.submit(self._made, *known, now)
+                if ready:
+                    written.add(await self._written(await asyncio.wrap_future(ready)))
+                ready = ahead
+            if ready:
+                written.add(await self._written(await asyncio.wrap_future(ready)))
+        return written
+
+    def _made(
+        self, loaded: Loaded, artists: Mapping[str, tuple[str, ...]], refused: int, now: float
+    ) -> _Ready:
+        """Reckon, in another thread, what clicks make of their listeners."""
         made = made_of(
             loaded,
-            songs,
+            Songs(artists, self._stores.catalogue.no_length, self._stores.aliases.of),
             rules_of(self._settings),
             now,
             load_source(self._number),
             activity=self._settings.record_activity,
             most_event_ids=self._settings.event_ids,
         )
-        there = await self._patiently(partial(self._write, made))
-        return await self._patiently(partial(self._counted, loaded, made, there, refused))
+        return _Ready(loaded, made, refused)
+
+    async def _written(self, ready: _Ready) -> Written:
+        there = await self._patiently(partial(self._write, ready.made))
+        return await self._patiently(partial(self._counted, ready.loaded, ready.made, there, ready.refused))
 
     async def _with_songs(self, loaded: Loaded, now: float) -> tuple[Loaded, dict[str, tuple[str, ...]], int]:
         """Return the clicks that may count, or wait for their song, and the artists of songs.

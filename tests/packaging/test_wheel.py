@@ -64,7 +64,8 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
 
 OF_EXTRAS = {
     "stream.wire.protobuf_values",
-    *(f"consumers.history.{name}" for name in ("bucket", "columns", "evaluate", "listeners", "load")),
+    *(f"consumers.history.{name}" for name in ("blocks", "bucket", "columns", "evaluate", "listeners")),
+    "consumers.history.load",
     "consumers.history.packets",
     *(f"consumers.history.{name}" for name in ("read", "sample", "spark_als", "summary", "write")),
     *(f"consumers.export.{name}" for name in ("compaction", "delta", "erasure", "folder", "manifest")),

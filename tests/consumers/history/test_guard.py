@@ -44,7 +44,7 @@ class Spark:
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
 
-    def mapInArrow(self, *_: object) -> Spark:  # noqa: N802 - as Spark spells it
+    def mapPartitions(self, *_: object) -> Spark:  # noqa: N802 - as Spark spells it
         return self
 
     def collect(self) -> list[Any]:

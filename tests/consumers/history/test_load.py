@@ -6,7 +6,6 @@ import gzip
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -401,24 +400,21 @@ def packed(*users: str, since: float = UNTIL) -> bytes:
 
 
 class Packets:
-    """Stands for Spark's `DataFrame` of the packets of buckets."""
+    """Stands for what Spark holds of the packets of buckets."""
 
     def __init__(self, *buckets: list[bytes]) -> None:
-        self._batches = [
-            pa.RecordBatch.from_arrays(
-                [pa.array([number] * len(parts), pa.int32()), pa.array(parts, pa.binary())],
-                ["bucket", "rows"],
-            )
-            for number, parts in enumerate(buckets)
-        ]
+        self._buckets = buckets
 
-    def mapInArrow(self, work: Any, _: str) -> Packets:  # noqa: N802 - as Spark spells it
+    def mapPartitions(self, work: Any) -> Packets:  # noqa: N802 - as Spark spells it
         self._work = work
         return self
 
-    def collect(self) -> list[SimpleNamespace]:
-        said = [batch for bucket in self._batches for batch in self._work(iter([bucket]))]
-        return [SimpleNamespace(said=each) for batch in said for each in batch.column(0).to_pylist()]
+    def collect(self) -> list[dict[str, Any]]:
+        return [
+            said
+            for number, parts in enumerate(self._buckets)
+            for said in self._work(iter([(number, part) for part in parts]))
+        ]
 
 
 def test_of_listeners_with_more_clicks_than_memory_is_reckoned_with_the_latest_count_and_all_are_named(
