@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consumers.history.columns import coded, in_codes, narrow, whole
 from models.active_days import KINDS, song_number
@@ -15,7 +16,7 @@ from models.click_columns import NO_MS, ClickColumns, name_places
 from models.listener import HISTORY, Click, Listener, OffsetSource, Rules
 from models.residents import UNKNOWN_OFFSET, Residents
 from models.update import Changes, update_columns
-from stream.stores.event_ids import once
+from stream.stores.event_ids import BYTES, number_of, once
 from stream.stores.history import MICROSECONDS
 
 __all__ = ["Loaded", "Made", "Songs", "made_of"]
@@ -84,15 +85,19 @@ class Loaded:
         return cls(table, users.to_pylist(), code[order], len(clicks) - len(order))
 
     def parts(self, most: int) -> Iterator[Loaded]:
-        """Go through them by so many listeners each."""
-        for first in range(0, len(self.users), most):
-            begin, end = np.searchsorted(self.user, (first, first + most)).tolist()
+        """Go through them in parts of so many clicks, or of one listener with more."""
+        ends = np.searchsorted(self.user, np.arange(len(self.users)), "right")
+        first = begin = 0
+        while first < len(self.users):
+            behind = max(int(np.searchsorted(ends, begin + most, "right")), first + 1)
+            end = int(ends[behind - 1])
             yield Loaded(
                 self.table.slice(begin, end - begin),
-                self.users[first : first + most],
+                self.users[first:behind],
                 self.user[begin:end] - first,
                 0 if first else self.repeated,
             )
+            first, begin = behind, end
 
     @property
     def unnamed_songs(self) -> set[str]:
@@ -264,21 +269,40 @@ def _places(residents: Residents, said: pa.Array) -> Ints:
 
 def _once(columns: ClickColumns, loaded: Loaded, most: int) -> dict[int, bytes]:
     """Mark clicks that repeat the `event_id` of an earlier one; return what is to be remembered, by user."""
-    remembered: dict[int, bytes] = {}
-    at = np.flatnonzero(loaded.table["event_id"].is_valid().to_numpy())
-    event_ids = loaded.table["event_id"].take(pa.array(at)).to_pylist()
-    user, waits = loaded.user[at], columns.waits[at].tolist()
-    starts = np.flatnonzero(np.diff(user, prepend=-1))
-    for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(at)], strict=True):
+    said = loaded.table["event_id"]
+    at = np.flatnonzero(pc.fill_null(pc.not_equal(said, ""), False).to_numpy())
+    event_ids = said.take(pa.array(at)).to_pylist()
+    numbers = np.frombuffer(b"".join(map(number_of, event_ids)), np.uint64)
+    user, waits = loaded.user[at], columns.waits[at]
+    _, which, times = np.unique(numbers, return_inverse=True, return_counts=True)
+    # Hardly anybody has an id twice: of the others all that do not wait are counted, and remembered.
+    again = np.unique(user[times[which] > 1])
+    counted = ~waits & ~np.isin(user, again)
+    held, ends = (
+        numbers[counted].tobytes(),
+        np.searchsorted(user[counted], np.arange(len(loaded.users)), "right"),
+    )
+    begins = np.maximum(np.append(0, ends[:-1]), ends - most)
+    remembered = {
+        each: held[BYTES * begin : BYTES * end]
+        for each, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True))
+        if begin < end
+    }
+    for each in again.tolist():
+        own = slice(*np.searchsorted(user, (each, each + 1)).tolist())
         # `once` looks at no more of them, and to make whole clicks takes many times as long.
-        own = [
-            Click("", HISTORY, 0, 0.0, "waits" if late else "", (), "play", event_id=event_id)
-            for event_id, late in zip(event_ids[begin:end], waits[begin:end], strict=True)
-        ]
-        clicks, held = once(own, {}, b"", most)
-        columns.repeated[at[begin:end]] = [click.repeated for click in clicks]
-        if held:
-            remembered[int(user[begin])] = held
+        clicks, of_user = once(
+            [
+                Click("", HISTORY, 0, 0.0, "waits" if late else "", (), "play", event_id=event_id)
+                for event_id, late in zip(event_ids[own], waits[own].tolist(), strict=True)
+            ],
+            {},
+            b"",
+            most,
+        )
+        columns.repeated[at[own]] = [click.repeated for click in clicks]
+        if of_user:
+            remembered[each] = of_user
     return remembered
 
 

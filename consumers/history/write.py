@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 PAUSE = wait_fixed(0.5)  # seconds
 TOGETHER = 2_000  # listeners
+RECKONED = 100_000
+"""Clicks whose listeners are reckoned at once: several parts of a bucket, so that Redis can take in one while
+the next is reckoned, each of many listeners, as `models.update` needs them."""
 
 
 @dataclass
@@ -141,7 +144,7 @@ class Writer:
         with ThreadPoolExecutor(1) as thread:
             ready: Future[_Ready] | None = None
             # While Redis takes in one part, the next is reckoned: else each would wait for the other.
-            for part in loaded.parts(TOGETHER):
+            for part in loaded.parts(RECKONED):
                 now = time.time()
                 known = await self._patiently(partial(self._with_songs, part, now))
                 ahead = thread.submit(self._made, *known, now)

@@ -117,6 +117,8 @@ def cells(column: Sequence[Any], *, strip: bool = False) -> Cells:
     >>> cells(["a\\nb"]), cells([7, "a"]).texts
     (Cells(values=['a\\nb'], texts=['a\\nb'], lines=None), ())
     """
+    if column and column[0] is None and column.count(None) == len(column):  # a field that no row has
+        return Cells(column, [""] * len(column), "\n" * (len(column) - 1))
     texts = column
     try:
         lines = "\n".join(column)

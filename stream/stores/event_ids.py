@@ -16,7 +16,7 @@ from models.listener import Click
 from stream.connect import AnyRedis
 from stream.stores import keys
 
-__all__ = ["KEPT_SECONDS", "EventIds", "of_both", "once"]
+__all__ = ["BYTES", "KEPT_SECONDS", "EventIds", "number_of", "of_both", "once"]
 
 BYTES = 8
 """Of one id: two of 64 are taken for one once in 10^16 times."""
@@ -42,6 +42,11 @@ class EventIds:
         else:
             found = await self._redis.mget(asked) if asked else []
         return {user: held or b"" for user, held in zip(user_ids, found, strict=True)}
+
+
+def number_of(event_id: str) -> bytes:
+    """Return what an id is remembered by, `BYTES` of it."""
+    return blake2b(event_id.encode(), digest_size=BYTES).digest()
 
 
 def once(
@@ -74,7 +79,7 @@ def once(
     made, new = [], []
     for click in clicks:
         if click.event_id and (click.waited or click.offset > applied.get(click.partition, -1)):
-            number = blake2b(click.event_id.encode(), digest_size=BYTES).digest()
+            number = number_of(click.event_id)
             if number in known:
                 click = click._replace(repeated=True)  # noqa: PLW2901 - it is the same click
             elif click.artist_ids or not click.song_id:

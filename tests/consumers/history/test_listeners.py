@@ -13,6 +13,7 @@ from consumers.history.columns import EVENTS, Packets, cut, of_events, pack
 from consumers.history.listeners import Loaded, Songs, made_of
 from models.affinity import ForwardDecay
 from models.listener import HISTORY, Rules
+from stream.stores.event_ids import number_of
 from tests.consumers.history.years import UNTIL
 
 
@@ -37,6 +38,34 @@ def test_event_ids_are_looked_at_without_making_each_click_whole(monkeypatch: py
     made = made_of(loaded, Songs({}), rules, UNTIL, HISTORY, activity=False, most_event_ids=64)
     assert made.residents.clicks[made.changes.rows].tolist() == [10, 10, 10]
     assert {len(held) for held in made.changes.event_ids.values()} == {80}
+
+
+def test_ids_are_remembered_alike_whether_or_not_one_comes_twice() -> None:
+    ids = {"once": "abcde", "twice": "abacd", "none": ""}
+    clicks = [
+        {"user_id": user, "song_id": f"s{at}", "artist_ids": ["ana"] * (at != 1), "ts": UNTIL + at}
+        | ({"event_id": letters[at]} if letters else {})
+        for user, letters in ids.items()
+        for at in range(5)
+    ]
+    loaded = Loaded.of(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0))
+    made = made_of(loaded, Songs({}), Rules(ForwardDecay()), UNTIL, HISTORY, activity=False, most_event_ids=3)
+    rows = made.residents.index
+    remembered = {user: made.changes.event_ids.get(rows[user]) for user in ids}
+    expected = {"once": "cde", "twice": "acd", "none": ""}  # what waits for its song is not counted yet
+    assert remembered == {
+        user: b"".join(map(number_of, letters)) or None for user, letters in expected.items()
+    }
+    counted = {user: int(made.residents.clicks[rows[user]]) for user in ids}
+    assert counted == {"once": 4, "twice": 3, "none": 4}
+
+
+def test_parts_have_all_clicks_of_each_listener_and_as_many_as_are_wanted() -> None:
+    loaded = Loaded.of(clicks_of("abbbccccccad"))
+    parts = list(loaded.parts(5))
+    assert [list(part.users) for part in parts] == [["a", "b"], ["c"], ["d"]]
+    assert [part.user.tolist() for part in parts] == [[0, 0, 1, 1, 1], [0] * 6, [0]]
+    assert [click for part in parts for click in part.table.to_pylist()] == loaded.table.to_pylist()
 
 
 def clicks_of(users: str, artists: Sequence[str] = ("ana",)) -> pa.Table:
