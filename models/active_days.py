@@ -293,7 +293,7 @@ class ActivityColumns:
         return {self.names.names[place]: number for place, number in pairs if number}
 
     def record(self, rows: Ints, deeds: Deeds, chosen: Ints, owner: Ints) -> tuple[Ints, Ints]:
-        """Record clicks of some listeners, each listener's of one hour, city and device.
+        """Record clicks of some listeners, each listener's of one day, hour, city and device.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ class ActivityColumns:
         deeds, chosen
             Their clicks are ``chosen``, shape (n,), of `deeds`.
         owner
-            Shape (n,): whose each is, a place in `rows`, rising; each has one.
+            Shape (n,): whose each click is, a place in `rows`, rising; each row has one at least.
 
         Returns
         -------

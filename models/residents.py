@@ -225,7 +225,6 @@ class Residents:
         users = [listener.user_id for listener in listeners]
         self.index.update(zip(users, rows.tolist(), strict=True))
         self._text_bytes += sum(map(text_bytes, users))
-        self.made_by[rows] = [listener.made_by for listener in listeners]
         self.doubted[rows] = False
         clocks = [listener.utc_offset_min for listener in listeners]
         self.utc_offset_min[rows] = [UNKNOWN_OFFSET if minutes is None else minutes for minutes in clocks]

@@ -168,9 +168,14 @@ class _Round:
         """The place of each run's first click in `click`; there is one of each run."""
         return np.searchsorted(self.run, np.arange(len(self.row)))
 
+    @property
+    def last(self) -> Ints:
+        """The place of each run's last click in `click`."""
+        return np.searchsorted(self.run, np.arange(len(self.row)), side="right") - 1
+
 
 class _Batch:
-    """Clicks in columns, in the order of their listeners."""
+    """Clicks in columns, in the order in which they came; `_order` puts each listener's together."""
 
     def __init__(self, residents: Residents, clicks: ClickColumns, others: Ints) -> None:
         number = len(clicks)
@@ -229,7 +234,8 @@ class _Batch:
         """Yield each listener's first run, then the second of those who have one, and so on.
 
         The clicks of a run have one source, their offsets rise, and their times do not fall; they are of one
-        hour, day, clock, city and device; all of them wait, or have waited, or count, or none does.
+        hour, day, clock, city and device. All of them have waited, or none; all wait or are `repeated`, or
+        none. The first of them may have been applied before, and those behind not.
         """
         if not len(self.row):
             return
@@ -306,7 +312,7 @@ def _count(residents: Residents, batch: _Batch, rules: Rules, model: Model | Non
         new = batch.offset[click] > residents.offset[row][runs.run]
         waited = batch.waited[click]
         _note_repeats(residents, batch, click[~(new | waited)], model)
-        last = batch.offset[click[np.append(first[1:], len(click)) - 1]]
+        last = batch.offset[click[runs.last]]
         ahead = ~waited[first]
         residents.offset[row[ahead]] = np.maximum(residents.offset[row[ahead]], last[ahead])
         applied = new | waited
@@ -338,30 +344,29 @@ def _note_repeats(residents: Residents, batch: _Batch, chosen: Ints, model: Mode
 
 
 def _see(residents: Residents, batch: _Batch, runs: _Round, rules: Rules) -> None:
-    row, click, run, first = runs.row, runs.click, runs.run, runs.first
-    end = np.append(first[1:], len(click))
-    ts, last = batch.ts[click], click[end - 1]
+    row, click, run, first, last = runs.row, runs.click, runs.run, runs.first, runs.last
+    ts, clock = batch.ts[click], batch.utc_offset_min[click[last]]
     born, seen = residents.clicks[row] == 0, residents.last_seen[row]
     begin = click[first[born]]
     set_moved(residents, row[born], batch.ts[begin], batch.source[begin], batch.offset[begin])
     batch.fresh[click] = ts >= (seen - DAY)[run]  # what comes late says nothing of now
-    said = (batch.utc_offset_min[last] != UNKNOWN_OFFSET) & (batch.ts[last] >= seen)
-    residents.utc_offset_min[row[said]] = batch.utc_offset_min[last[said]]
-    residents.clicks[row] += end - first
+    said = (clock != UNKNOWN_OFFSET) & (ts[last] >= seen)
+    residents.utc_offset_min[row[said]] = clock[said]
+    residents.clicks[row] += last + 1 - first
     residents.first_seen[row] = np.minimum(residents.first_seen[row], ts[first])
-    residents.last_seen[row] = np.maximum(seen, batch.ts[last])
+    residents.last_seen[row] = np.maximum(seen, ts[last])
     hour = (ts[first] // HOUR).astype(np.int64)
     later = hour > residents.hour[row]
     residents.hour[row[later]], residents.hour_clicks[row[later]] = hour[later], 0
     # An hour long past adds no click, and cannot make a bot.
     added = (hour == residents.hour[row])[run] * (np.arange(1, len(click) + 1) - first[run])
     in_hour = residents.hour_clicks[row][run] + added
-    residents.hour_clicks[row] = in_hour[end - 1]
+    residents.hour_clicks[row] = in_hour[last]
     bot = residents.bot[row][run] | (in_hour > rules.bot_clicks_per_hour)
     if residents.activity is not None and batch.deeds is not None:
         plays, ms = residents.activity.record(row, batch.deeds, click, run)
         bot |= (plays > rules.bot_plays_per_day) | (ms > MS_A_DAY)
-    batch.bot[click], residents.bot[row] = bot, bot[end - 1]
+    batch.bot[click], residents.bot[row] = bot, bot[last]
 
 
 def set_moved(
@@ -412,7 +417,8 @@ def _outgrown(residents: Residents, batch: _Batch, pairs: _Pairs, max_artists: i
     """Return the rows that would keep more artists than they may."""
     missing = pairs.slot < 0
     at, artist = batch.at[pairs.click[missing]], pairs.artist[missing]
-    # Often enough there are too few for anybody, each counted as often as it comes: that is sooner seen.
+    # First a look that costs no sorting: with each new artist counted as often as it comes, who stays below
+    # the bound does so for certain. Mostly that is everybody.
     near = residents.count[batch.rows] + np.bincount(at, minlength=len(batch.rows)) > max_artists
     of_near = near[at]
     at, news = np.unique(np.unique(at[of_near] << 32 | artist[of_near]) >> 32, return_counts=True)

@@ -50,7 +50,7 @@ def pack(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> list[bytes]:
     begin = (each * columns.begin[rows]).tolist()
     end = (each * (columns.begin[rows] + columns.count[rows])).tolist()
     named = (heads["cities"] | heads["devices"]) > 0
-    places = iter(_places(columns, rows[named]))
+    places = _places(columns, rows[named])
     starts = range(0, len(songs), SONG * TAIL)
     ends = (SONG * (TAIL * np.arange(len(rows)) + columns.song_count[rows])).tolist()
     return [

@@ -426,13 +426,14 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
             strict=True,
         )
     )
-    begins, ends = (2 * first[:-1] + 2).tolist(), (2 * first[1:]).tolist()
+    # The first pair of each is in the columns above.
+    others_begin, others_end = (2 * first[:-1] + 2).tolist(), (2 * first[1:]).tolist()
     for at in np.flatnonzero(rare).tolist():
         row = int(rows[at])
         values[EACH * at + 13] = [
             described.get(at, []) + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
-            pairs[begins[at] : ends[at]],
+            pairs[others_begin[at] : others_end[at]],
             _waiting(changes.waiting.get(row, ()), changes.now),
             [place_of(click) for click in changes.waited.get(row, ())],
             changes.gone.get(row, []),
