@@ -89,11 +89,9 @@ USER_ALONE = pa.ipc.IpcReadOptions(included_fields=[CLICKS.get_field_index("user
 SHARES = 1 << 32
 
 
-def of_events(events: pa.Table, places: int | Ints, same: Sequence[bytes] | None = None) -> pa.Table:
-    """Return clicks as they are applied; `places` are theirs, or is that of the first."""
+def of_events(events: pa.Table, places: Ints, same: Sequence[bytes] | None = None) -> pa.Table:
+    """Return clicks as they are applied; `places` are theirs."""
     kind = pc.fill_null(pc.index_in(events["action"], KINDS_OF_ARROW), KINDS.index("play"))
-    if isinstance(places, int):
-        places = np.arange(places, places + len(events))
     columns = {
         **{name: events[name] for name in ("user_id", "ts", "artist_ids")},
         **{name: pc.fill_null(events[name], "") for name in ("song_id", "city", "device")},

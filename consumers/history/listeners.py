@@ -62,12 +62,15 @@ class Loaded:
         The listeners, and whose each click is, rising.
     repeated
         Clicks that are left out, as they were the same as an earlier one.
+    unit
+        Microseconds that all times are multiples of (`UNITS`, else 1): in a part, those of all the listeners.
     """
 
     table: pa.Table
     users: Sequence[str]
     user: Ints
     repeated: int = 0
+    unit: int = 1
 
     @classmethod
     def of(cls, clicks: pa.Table) -> Loaded:
@@ -82,7 +85,9 @@ class Loaded:
             kept[first] = True
             order = order[kept]
         table = pa.table(column).take(pa.array(order))
-        return cls(table, users.to_pylist(), code[order], len(clicks) - len(order))
+        at = _microseconds(table)
+        unit = next((unit for unit in UNITS if not (at % unit).any()), 1)
+        return cls(table, users.to_pylist(), code[order], len(clicks) - len(order), unit)
 
     def parts(self, most: int) -> Iterator[Loaded]:
         """Go through them in parts of so many clicks, or of one listener with more."""
@@ -96,6 +101,7 @@ class Loaded:
                 self.users[first:behind],
                 self.user[begin:end] - first,
                 0 if first else self.repeated,
+                self.unit,
             )
             first, begin = behind, end
 
@@ -183,11 +189,14 @@ def _until(loaded: Loaded, users: int) -> Ints:
     Where all times are whole seconds, to the end of a listener's last one: Kafka may have the same click with
     its milliseconds. (`last_seen` would not do either: it knows nothing of clicks that wait.)
     """
-    at = np.rint(loaded.table["ts"].to_numpy() * MICROSECONDS).astype(np.int64)
-    unit = next((unit for unit in UNITS if not (at % unit).any()), 1)
     last = np.full(users, np.iinfo(np.int64).min)
-    np.maximum.at(last, loaded.user, at)
-    return last + unit - 1
+    np.maximum.at(last, loaded.user, _microseconds(loaded.table))
+    return last + loaded.unit - 1
+
+
+def _microseconds(table: pa.Table) -> Ints:
+    at: Ints = np.rint(table["ts"].to_numpy() * MICROSECONDS).astype(np.int64)
+    return at
 
 
 def _columns(

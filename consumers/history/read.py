@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from consumers.history.blocks import Gathered
 from consumers.history.columns import cut, pack, sampled
 from consumers.history.plan import HistoryFile
 from models.active_days import KINDS
+from stream.files.plain_clicks import Clicks
+from stream.files.recipe import Event
 from stream.files.tally import Tally
 from stream.wire.dead_letter import Reason
 from stream.wire.parsing import FUTURE_SECONDS
@@ -109,7 +111,7 @@ class FileReader:
         reading = file.reading(self.now, self.spare)
         gathered = Gathered(file.number * PLACES, distinct=file.distinct)
         together = max(TOGETHER, IN_A_PACKET * self.buckets)
-        for part in reading.events_and_columns():
+        for part in _in_pieces(reading.events_and_columns(), together):
             gathered.add(part)
             if len(gathered) >= together:
                 yield from self._cut(gathered.taken(), counted)
@@ -133,6 +135,16 @@ class FileReader:
         played = np.isin(in_time["kind"].to_numpy(), PLAYS) & (in_time["ms_played"].to_numpy() == 0)
         counted.zero_plays += int(played.sum())
         return in_time.filter(pa.array(~played))
+
+
+def _in_pieces(parts: Iterable[Event | Clicks], most: int) -> Iterator[Event | Clicks]:
+    """Go through clicks; an event that comes more often than that (``--repeat``) is several."""
+    for part in parts:
+        if isinstance(part, Clicks):
+            yield part
+            continue
+        for at in range(0, part.copies, most):
+            yield part._replace(copies=min(most, part.copies - at))
 
 
 def _filtered(clicks: pa.Table, wanted: pa.ChunkedArray) -> pa.Table:

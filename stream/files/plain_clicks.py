@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,7 +111,7 @@ class BlockClicks:
                 continue
             texts, _, has_gaps, end = next(found)
             if field.name == "user_id":
-                users = texts
+                users = [text and json.loads(text) for text in texts] if field.is_json else texts
             if has_gaps and field.name not in NEEDED:
                 parts += [itertools.repeat(between, self.size)]
                 parts += [[text and f"{field.before}{text}{end}{field.after}" for text in texts]]
@@ -205,7 +206,7 @@ class PlainClicks:
             if found.has_gaps and field.name in NEEDED:
                 odd.update(at for at, text in enumerate(found.texts) if not text)
             texts.append(found)
-        return BlockClicks(self, len(block.columns[0]), texts), odd
+        return BlockClicks(self, len(block), texts), odd
 
 
 def _before(name: str) -> str:

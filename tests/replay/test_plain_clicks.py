@@ -83,6 +83,8 @@ OPTIONS = st.sampled_from(
             factors={"ms_played": 1000.0},
         ),
         FileOptions(values={"ts": {"0": "1577836800", "1e9": "19700101"}}),
+        FileOptions(extracts={"user_id": "[a-z]+.*"}),
+        FileOptions(percent_encoded=("user_id",)),
         FileOptions(mapping={"song_id": "other|song_id", "artist_ids": "artist_ids|other"}),
         FileOptions(constants={"ts": "1999-01-01"}, percent_encoded=("artist_ids",), distinct=True),
     )

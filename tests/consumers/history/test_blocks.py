@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -43,7 +44,7 @@ def row_by_row(path: Path, options: FileOptions) -> tuple[list[dict[str, Any]], 
     [file] = history_files([path], options, lambda own, _: own)
     reading = file.reading(NOW, path.parent)
     events = [json.loads(value) for _, value in reading.pairs()]
-    clicks = of_events(pa.Table.from_pylist(events, schema=EVENTS), 0).to_pylist()
+    clicks = of_events(pa.Table.from_pylist(events, schema=EVENTS), np.arange(len(events))).to_pylist()
     return [click for click in clicks if click["ts"] <= NOW + FUTURE_SECONDS], reading
 
 
@@ -126,3 +127,17 @@ def test_clicks_that_are_as_they_should_be_are_not_made_json(
     monkeypatch.setattr("stream.files.plain_clicks.BlockClicks.pairs", property(lambda _: 1 / 0))
     found, counted = read([put(tmp_path / "clicks.csv", [SIMPLE] * 5)], FileOptions())
     assert (len(found), counted.rows, counted.clicks) == (5, 5, 5)
+
+
+def test_of_a_row_that_stands_for_very_many_clicks_no_more_than_of_others_are_held_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.history.read.TOGETHER", 10)
+    monkeypatch.setattr("consumers.history.read.IN_A_PACKET", 1)
+    path = tmp_path / "plays.csv"
+    path.write_text("user_id,song_id,ts,plays\nu1,s1,1577836800,25\nu2,s1,1577836800,1\n")
+    [file] = history_files([path], FileOptions(repeat="plays"), lambda own, _: own)
+    packets = [unpack([packed]) for _, packed in FileReader(NOW, tmp_path, 1).packed(file, Rows())]
+    assert sum(map(len, packets)) == 26
+    assert max(map(len, packets)) <= 2 * 10
+    assert sorted(place for each in packets for place in each["place"].to_pylist()) == list(range(26))

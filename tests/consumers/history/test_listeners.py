@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -28,7 +29,7 @@ def test_event_ids_are_looked_at_without_making_each_click_whole(monkeypatch: py
         }
         for at in range(60)
     ]
-    loaded = Loaded.of(of_events(pa.Table.from_pylist(each_twice, schema=EVENTS), 0))
+    loaded = Loaded.of(of_events(pa.Table.from_pylist(each_twice, schema=EVENTS), np.arange(len(each_twice))))
 
     def refuse(*_: object) -> None:
         raise AssertionError("a click is made")
@@ -48,7 +49,7 @@ def test_ids_are_remembered_alike_whether_or_not_one_comes_twice() -> None:
         for user, letters in ids.items()
         for at in range(5)
     ]
-    loaded = Loaded.of(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0))
+    loaded = Loaded.of(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), np.arange(len(clicks))))
     made = made_of(loaded, Songs({}), Rules(ForwardDecay()), UNTIL, HISTORY, activity=False, most_event_ids=3)
     rows = made.residents.index
     remembered = {user: made.changes.event_ids.get(rows[user]) for user in ids}
@@ -58,6 +59,27 @@ def test_ids_are_remembered_alike_whether_or_not_one_comes_twice() -> None:
     }
     counted = {user: int(made.residents.clicks[rows[user]]) for user in ids}
     assert counted == {"once": 4, "twice": 3, "none": 4}
+
+
+def test_up_to_when_files_have_a_listeners_clicks_does_not_depend_on_who_is_in_a_part() -> None:
+    clicks = [
+        {"user_id": user, "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL + at}
+        for user, at in (("minutes", 0), ("minutes", 60), ("milliseconds", 0.25))
+    ]
+    loaded = Loaded.of(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), np.arange(len(clicks))))
+    held = {
+        user: int(made.residents.offset[row])
+        for part in loaded.parts(1)
+        for made in [
+            made_of(part, Songs({}), Rules(ForwardDecay()), UNTIL, HISTORY, activity=False, most_event_ids=0)
+        ]
+        for user, row in made.residents.index.items()
+    }
+    ms = 1_000
+    assert held == {
+        "minutes": round((UNTIL + 60) * 1e6) + ms - 1,
+        "milliseconds": round((UNTIL + 0.25) * 1e6) + ms - 1,
+    }
 
 
 def test_parts_have_all_clicks_of_each_listener_and_as_many_as_are_wanted() -> None:
@@ -74,7 +96,7 @@ def clicks_of(users: str, artists: Sequence[str] = ("ana",)) -> pa.Table:
         {"user_id": user, "song_id": f"s {user}", "artist_ids": list(artists), "ts": UNTIL + at}
         for at, user in enumerate(users)
     ]
-    return of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0)
+    return of_events(pa.Table.from_pylist(clicks, schema=EVENTS), np.arange(len(clicks)))
 
 
 def test_clicks_of_each_listener_are_counted_only_where_one_may_have_more_than_count(

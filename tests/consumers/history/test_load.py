@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import redis
@@ -396,7 +397,7 @@ def packed(*users: str, since: float = UNTIL) -> bytes:
         {"user_id": user, "song_id": "s", "artist_ids": ["ana"], "ts": since + at}
         for at, user in enumerate(users)
     ]
-    return pack(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0))
+    return pack(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), np.arange(len(clicks))))
 
 
 class Packets:
