@@ -15,8 +15,9 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from consumers.history.columns import Packets
-from consumers.history.packets import is_count, look_seldom_for_cycles
+from consumers.history.packets import is_count
 from consumers.history.write import Writer, Written
+from consumers.runtime.cycles import look_seldom_for_cycles
 from stream.settings import Settings
 
 __all__ = ["write_bucket"]

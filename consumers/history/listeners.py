@@ -287,10 +287,8 @@ def _once(columns: ClickColumns, loaded: Loaded, most: int) -> dict[int, bytes]:
     # Hardly anybody has an id twice: of the others all that do not wait are counted, and remembered.
     again = np.unique(user[times[which] > 1])
     counted = ~waits & ~np.isin(user, again)
-    held, ends = (
-        numbers[counted].tobytes(),
-        np.searchsorted(user[counted], np.arange(len(loaded.users)), "right"),
-    )
+    held = numbers[counted].tobytes()
+    ends = np.searchsorted(user[counted], np.arange(len(loaded.users)), "right")
     begins = np.maximum(np.append(0, ends[:-1]), ends - most)
     remembered = {
         each: held[BYTES * begin : BYTES * end]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import time
@@ -14,13 +13,14 @@ from consumers.history.options import Loading
 from consumers.history.plan import HistoryFile, for_workers
 from consumers.history.read import FileReader, Rows
 from consumers.history.session import told
+from consumers.runtime.cycles import look_seldom_for_cycles
 from stream.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["FOLDER", "as_frame", "is_count", "look_seldom_for_cycles", "packets"]
+__all__ = ["FOLDER", "as_frame", "is_count", "packets"]
 
 FOLDER = "history"
 """Within the data folder: rows that cannot be used, where they cannot stand beside their file."""
@@ -30,9 +30,6 @@ BUCKET_BYTES = 64 << 20
 
 MOST_BUCKETS = 4_000
 """Beyond that, at 256 GB, buckets grow with the files: small packets would be mostly heads."""
-
-SELDOM = 100_000, 20, 100
-"""When a worker looks for cycles: it makes objects by the million, hardly any in one, as an ingester does."""
 
 PACKED = "bucket int, rows binary"
 COUNTS = b"{"
@@ -71,15 +68,6 @@ def as_frame(spark: SparkSession, packets: RDD[tuple[int, bytes]]) -> DataFrame:
 def is_count(rows: bytes) -> bool:
     """Say whether a packet says what became of the rows of a file, and has no clicks."""
     return rows.startswith(COUNTS)
-
-
-def look_seldom_for_cycles() -> None:
-    """Let this worker look for cycles `SELDOM`, and never among what there is by now.
-
-    Spark has it look after each task: at all that was imported, that takes as long as to read 30,000 rows.
-    """
-    gc.set_threshold(*SELDOM)
-    gc.freeze()
 
 
 def _read(

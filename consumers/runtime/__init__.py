@@ -19,6 +19,7 @@
     listening.py     the socket that `refrain serve` listens on
     reach.py         who can reach an address; where others can, there has to be a key
     web_address.py   where a browser finds the page
+    cycles.py        how often Python looks for objects that hold each other
     memory.py        memory that was needed for a moment, given back to the system
     priority.py      a process that lets others go first
     rests.py         how long to rest after a piece of work, so that all of it takes a share of a core

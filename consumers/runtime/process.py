@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 
 from threadpoolctl import threadpool_limits
 
+from consumers.runtime.cycles import look_seldom_for_cycles
 from consumers.runtime.log import log_lines
 from consumers.runtime.memory import keep_giving_back, set_up_malloc
 from stream.settings import Settings
@@ -64,11 +64,7 @@ class Seldom(logging.Filter):
 def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
     """Run one process until SIGTERM or SIGINT, which let it finish what it has in hand."""
     set_up_malloc()
-    # Batches make objects by the ten thousand, hardly any in a cycle: looking for cycles took a third of an
-    # ingester's time. What is imported stays: to look at it takes a start half a
-    # second, and each time that memory is given back 90 ms in place of 2.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    look_seldom_for_cycles()
     log_lines()
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -11,7 +11,7 @@ from stream.errors import BadFile
 from stream.files.json_path import at_path
 from stream.files.lines import Lines, Readable, lines_of
 from stream.files.options import Layout
-from stream.files.rows import Bad, Block, Column, Row
+from stream.files.rows import Bad, Block, Column, Row, in_blocks
 from stream.wire.dead_letter import Reason
 
 __all__ = ["CsvRows"]
@@ -96,20 +96,10 @@ class CsvRows:
         lines = Lines(text, LONGEST)
         for _ in range(self._skip):
             lines.take()
-        headed, one_by_one = self._headed, 0  # and up to which line they are taken so
-        while True:
-            if not headed and lines.number >= one_by_one:
-                if block := self._block(lines.number + 1, lines.several()):
-                    lines.drop(len(block))
-                    yield block
-                    continue
-                one_by_one = lines.number + lines.count()
-            if not (line := lines.take()):
-                return
-            row = self._row(line, lines)
-            if row and not headed:
-                yield row
-            headed = headed and not row
+        headed = self._headed
+        while headed and (line := lines.take()):
+            headed = not self._row(line, lines)
+        yield from in_blocks(lines, self._block, self._row)
 
     def _row(self, line: str, lines: Lines) -> Row | Bad | None:
         """Return the row that begins with a line; None where it is a comment or blank."""

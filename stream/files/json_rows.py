@@ -11,7 +11,7 @@ from stream.errors import BadFile
 from stream.files.json_path import entries, entry
 from stream.files.json_values import LARGEST, JsonValues
 from stream.files.lines import Lines, Readable, lines_of
-from stream.files.rows import Bad, Block, Column, Row
+from stream.files.rows import Bad, Block, Column, Row, in_blocks
 from stream.wire.dead_letter import Reason
 
 __all__ = ["KEY", "JsonLines", "JsonRecords", "is_lines"]
@@ -66,18 +66,7 @@ class JsonLines:
 
     def rows(self, text: Readable) -> Iterator[Row | Bad | Block]:
         """Go through the lines."""
-        lines, one_by_one = Lines(text, LARGEST), 0  # and up to which line they are taken so
-        while True:
-            if lines.number >= one_by_one:
-                if block := self._block(lines.number + 1, lines.several()):
-                    lines.drop(len(block))
-                    yield block
-                    continue
-                one_by_one = lines.number + lines.count()
-            if not (line := lines.take()):
-                return
-            if row := _row(line, lines):
-                yield row
+        return in_blocks(Lines(text, LARGEST), self._block, _row)
 
     def _block(self, number: int, text: str) -> Block | None:
         """Return the rows of some lines at once: sooner. None where one of them may be no object."""

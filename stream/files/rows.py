@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from stream.files.lines import Readable
+from stream.files.lines import Lines, Readable
 from stream.wire.dead_letter import Reason
 
-__all__ = ["Bad", "Block", "Column", "Row", "Rows"]
+__all__ = ["Bad", "Block", "Column", "Row", "Rows", "in_blocks"]
 
 Column: TypeAlias = Callable[[Any], Any]
 """Takes a column's value out of a row's values; None where the row has none."""
@@ -81,3 +81,30 @@ class Rows(Protocol):
 
     def rows(self, text: Readable) -> Iterator[Row | Bad | Block]:
         """Go through the rows of the file, which is opened at its beginning."""
+
+
+def in_blocks(
+    lines: Lines, block: Callable[[int, str], Block | None], row: Callable[[str, Lines], Row | Bad | None]
+) -> Iterator[Row | Bad | Block]:
+    """Go through the rows of lines, many at once where that can be.
+
+    Parameters
+    ----------
+    block
+        Returns the rows of some lines, by the number of the first and their text; None where one of them
+        has to be looked at: then each is.
+    row
+        Returns the row of the line that was taken last; None where it has none.
+    """
+    one_by_one = 0  # up to which line they are taken so
+    while True:
+        if lines.number >= one_by_one:
+            if made := block(lines.number + 1, lines.several()):
+                lines.drop(len(made))
+                yield made
+                continue
+            one_by_one = lines.number + lines.count()
+        if not (line := lines.take()):
+            return
+        if found := row(line, lines):
+            yield found
